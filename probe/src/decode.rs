@@ -1,0 +1,2 @@
+//! Bytes to [`Event`].
+pub mod event;

@@ -1,0 +1,493 @@
+//! Records: the contract of the event stream, and the only `Serialize` of it. One [`Record`] is one JSON
+//! object on one line; a field that does not apply is absent. Add fields, never rename them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Version of the schema, field `v`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+
+        impl $name {
+            /// Every value, in the order of the documents.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The value of a name, `None` if there is no such value.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+names! {
+    /// What happened.
+    EventName {
+        /// A socket starts to listen.
+        Listen = "listen",
+        /// A socket stops listening.
+        ListenEnd = "listen_end",
+        /// A connection attempt starts.
+        Connect = "connect",
+        /// The client's handshake is done.
+        Established = "established",
+        /// accept() returned a connection.
+        Accept = "accept",
+        /// An attempt ended before ESTABLISHED.
+        Failed = "failed",
+        /// The lifetime of an established connection ended.
+        Closed = "closed",
+        /// A RST was sent or received.
+        Reset = "reset",
+        /// Somebody tried a local port on which nothing listens.
+        RefusedInbound = "refused_inbound",
+        /// Connections were dropped at a full accept queue.
+        ListenOverflow = "listen_overflow",
+        /// A segment was sent again.
+        Retransmit = "retransmit",
+        /// A socket changed its state.
+        State = "state",
+        /// A peer is lost to a process.
+        Outage = "outage",
+        /// An outage ended.
+        Reconnected = "reconnected",
+        /// A peer reconnects again and again.
+        Flapping = "flapping",
+        /// A socket that existed before the start.
+        Snapshot = "snapshot",
+        /// Something was lost on the way.
+        Lost = "lost",
+        /// Every hook is attached and the snapshot is done.
+        Start = "start",
+        /// The end of the stream, with totals.
+        Stop = "stop",
+    }
+}
+
+names! {
+    /// What saw it.
+    EngineName {
+        /// fentry or fexit programs.
+        Fentry = "fentry",
+        /// Tracepoints and BPF iterators.
+        Tracepoint = "tracepoint",
+        /// kprobes and kretprobes.
+        Kprobe = "kprobe",
+        /// Netlink socket diagnostics, no BPF.
+        SockDiag = "sock_diag",
+    }
+}
+
+names! {
+    /// Which side of the connection this host is.
+    Role {
+        /// The side that connected.
+        Client = "client",
+        /// The side that accepted.
+        Server = "server",
+        /// Not known: the birth was not seen and nothing tells.
+        Unknown = "unknown",
+    }
+}
+
+names! {
+    /// Address family; v4-mapped IPv6 is shown as IPv4.
+    Family {
+        /// IPv4.
+        Ipv4 = "ipv4",
+        /// IPv6.
+        Ipv6 = "ipv6",
+    }
+}
+
+names! {
+    /// Transport.
+    Protocol {
+        /// TCP.
+        Tcp = "tcp",
+        /// The first subflow of a Multipath TCP connection.
+        Mptcp = "mptcp",
+        /// UDP (`ls` only).
+        Udp = "udp",
+    }
+}
+
+names! {
+    /// How the owner is known.
+    PidSource {
+        /// It called connect().
+        Connect = "connect",
+        /// It called accept().
+        Accept = "accept",
+        /// It owns the listener the connection came in by.
+        Listener = "listener",
+        /// It held the socket when the tracer started.
+        Snapshot = "snapshot",
+        /// Nobody knows.
+        Unknown = "unknown",
+    }
+}
+
+names! {
+    /// State of RFC 9293, section 3.3.2.
+    TcpState {
+        /// ESTABLISHED.
+        Established = "established",
+        /// SYN-SENT.
+        SynSent = "syn_sent",
+        /// SYN-RECEIVED.
+        SynReceived = "syn_received",
+        /// FIN-WAIT-1.
+        FinWait1 = "fin_wait_1",
+        /// FIN-WAIT-2.
+        FinWait2 = "fin_wait_2",
+        /// TIME-WAIT.
+        TimeWait = "time_wait",
+        /// CLOSED.
+        Closed = "closed",
+        /// CLOSE-WAIT.
+        CloseWait = "close_wait",
+        /// LAST-ACK.
+        LastAck = "last_ack",
+        /// LISTEN.
+        Listen = "listen",
+        /// CLOSING.
+        Closing = "closing",
+    }
+}
+
+impl TcpState {
+    /// From the number in `net/tcp_states.h`; `TCP_NEW_SYN_RECV` (12) is SYN-RECEIVED.
+    pub const fn from_kernel(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Established,
+            2 => Self::SynSent,
+            3 | 12 => Self::SynReceived,
+            4 => Self::FinWait1,
+            5 => Self::FinWait2,
+            6 => Self::TimeWait,
+            7 => Self::Closed,
+            8 => Self::CloseWait,
+            9 => Self::LastAck,
+            10 => Self::Listen,
+            11 => Self::Closing,
+            _ => return None,
+        })
+    }
+}
+
+names! {
+    /// One of the two ends.
+    End {
+        /// This host.
+        Local = "local",
+        /// The peer.
+        Remote = "remote",
+    }
+}
+
+names! {
+    /// Who ended a connection first.
+    ClosedBy {
+        /// This host's application.
+        Local = "local",
+        /// The peer.
+        Remote = "remote",
+        /// Both at once (FINs crossed).
+        Both = "both",
+        /// The kernel: a timer or an ICMP error.
+        Kernel = "kernel",
+        /// An administrator (`ss -K`, a BPF program, a policy).
+        Admin = "admin",
+    }
+}
+
+names! {
+    /// Why an attempt failed or a lifetime ended.
+    Cause {
+        /// RST to our SYN.
+        Refused = "refused",
+        /// ICMP port unreachable to our SYN.
+        RefusedIcmp = "refused_icmp",
+        /// SYNs, or retransmissions, went unanswered.
+        TimedOut = "timed_out",
+        /// ICMP host unreachable, or no neighbour.
+        Unreachable = "unreachable",
+        /// No route: the routing table said no at once.
+        NoRoute = "no_route",
+        /// No free local port.
+        NoPort = "no_port",
+        /// The local address is in use.
+        AddressInUse = "address_in_use",
+        /// A policy forbade it.
+        Denied = "denied",
+        /// The application closed it while SYN-SENT.
+        Abandoned = "abandoned",
+        /// Killed by an administrator.
+        Aborted = "aborted",
+        /// The owner died.
+        ProcessExit = "process_exit",
+        /// The arguments made no sense to the kernel.
+        Invalid = "invalid",
+        /// FIN both ways.
+        Orderly = "orderly",
+        /// The peer sent a RST.
+        ResetByPeer = "reset_by_peer",
+        /// Closed here with unread data: a RST instead of a FIN.
+        ResetUnreadData = "reset_unread_data",
+        /// Closed here with a linger time of 0, or disconnected: a RST instead of a FIN.
+        ResetLinger = "reset_linger",
+        /// This kernel sent a RST for another reason, see `reset_reason`.
+        ResetByKernel = "reset_by_kernel",
+        /// Keepalive probes went unanswered.
+        KeepaliveTimeout = "keepalive_timeout",
+        /// `TCP_USER_TIMEOUT` ran out.
+        UserTimeout = "user_timeout",
+        /// The listener went away before anybody accepted it.
+        NeverAccepted = "never_accepted",
+        /// None of these.
+        Other = "other",
+    }
+}
+
+names! {
+    /// Where something was lost.
+    LostWhere {
+        /// The kernel's ring buffer was full.
+        Ring = "ring",
+        /// The connection table was full: the least recently used entry was given up.
+        Tracker = "tracker",
+        /// A queue inside connprobe was full.
+        Queue = "queue",
+        /// The output was slower than the events.
+        Sink = "sink",
+    }
+}
+
+macro_rules! record {
+    ($($(#[$doc:meta])* $field:ident: $type:ty),* $(,)?) => {
+        /// One line of the stream. Times and durations are in the units their names say; absent means: does
+        /// not apply, or not known.
+        #[derive(Clone, Debug, Serialize, JsonSchema)]
+        #[schemars(title = "connprobe record", deny_unknown_fields)]
+        pub struct Record {
+            /// Schema version, 1.
+            pub v: u32,
+            /// When it happened in the kernel: RFC 3339, UTC, nine decimals.
+            pub ts: Timestamp,
+            /// What happened.
+            pub event: EventName,
+            /// Counts the records of this run from 1 without a hole.
+            #[schemars(range(min = 1))]
+            pub seq: u64,
+            $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+
+        impl Record {
+            /// A record of an event with nothing else in it. `seq` is 0 until it is sent.
+            pub fn new(ts: Timestamp, event: EventName) -> Self {
+                Self { v: SCHEMA_VERSION, ts, event, seq: 0, $($field: None,)* }
+            }
+
+            /// Names of all fields, in their order on the wire.
+            pub const FIELDS: &'static [&'static str] = &["v", "ts", "event", "seq", $(stringify!($field)),*];
+        }
+    };
+}
+
+record! {
+    /// Kernel boot id; in `start`, and where the record leaves the host.
+    boot_id: Arc<str>,
+    /// Host name; in `start`, and where the record leaves the host.
+    host: Arc<str>,
+    /// Id of the connection, unique on this host and boot; the same in all its records.
+    conn: Arc<str>,
+    /// What saw it.
+    engine: EngineName,
+    /// Which side this host is.
+    role: Role,
+    /// Address family.
+    family: Family,
+    /// Transport.
+    protocol: Protocol,
+    /// Local address.
+    local_addr: IpAddr,
+    /// Local port; absent while the kernel has not chosen it.
+    local_port: u16,
+    /// Remote address.
+    remote_addr: IpAddr,
+    /// Remote port.
+    remote_port: u16,
+    /// Owner: process id (not thread) in the initial PID namespace.
+    pid: u32,
+    /// Owner: command name.
+    comm: Arc<str>,
+    /// Owner: path of the executable.
+    exe: Arc<str>,
+    /// Owner: command line, arguments separated by spaces.
+    cmdline: Arc<str>,
+    /// Owner: user id.
+    uid: u32,
+    /// Owner: user name.
+    user: Arc<str>,
+    /// How the owner is known.
+    pid_source: PidSource,
+    /// Process that ended it, where it is not the owner.
+    closer_pid: u32,
+    /// Its command name.
+    closer_comm: Arc<str>,
+    /// Inode of the network namespace.
+    netns: u32,
+    /// Owner: cgroup path.
+    cgroup: Arc<str>,
+    /// Owner: systemd unit.
+    unit: Arc<str>,
+    /// Owner: container id.
+    container: Arc<str>,
+    /// Owner: Kubernetes pod uid.
+    pod: Arc<str>,
+    /// State now.
+    state: TcpState,
+    /// State before.
+    prev_state: TcpState,
+    /// Length of the accept queue asked for (`listen`).
+    backlog: u32,
+    /// Symbolic errno, such as `ECONNREFUSED`.
+    error: &'static str,
+    /// Its number.
+    errno: u16,
+    /// Symbolic errno of an ICMP message, when it differs from `error`.
+    soft_error: &'static str,
+    /// Why it ended.
+    cause: Cause,
+    /// Who sent the RST.
+    reset_by: End,
+    /// The kernel's own reason for the RST, lower snake case (6.10+).
+    reset_reason: Arc<str>,
+    /// Who ended it first.
+    closed_by: ClosedBy,
+    /// First SYN to ESTABLISHED, ns.
+    connect_ns: u64,
+    /// ESTABLISHED to accept(), ns.
+    accept_wait_ns: u64,
+    /// Lifetime, or length of the attempt, ns; absent when the birth was not seen.
+    duration_ns: u64,
+    /// Payload sent and acknowledged, bytes.
+    bytes_sent: u64,
+    /// Payload received, bytes.
+    bytes_received: u64,
+    /// Segments sent again, of an established connection.
+    retransmits: u32,
+    /// SYNs sent again.
+    syn_retransmits: u32,
+    /// Smoothed round-trip time at the last look, µs.
+    rtt_us: u32,
+    /// Minimum round-trip time, µs.
+    min_rtt_us: u32,
+    /// Bytes nobody had read at a local close that made a reset.
+    unread_bytes: u64,
+    /// Older than the tracer.
+    pre_existing: bool,
+    /// Server side: false when no accept() ever took it.
+    accepted: bool,
+    /// Something may be missing after a loss.
+    incomplete: bool,
+    /// Number of this attempt in its reconnect episode, from 1.
+    attempt: u32,
+    /// How many (`lost`, `refused_inbound`, `listen_overflow`).
+    count: u64,
+    /// Name of the remote address, where asked for.
+    remote_name: Arc<str>,
+    /// Where something was lost (`lost`).
+    #[serde(rename = "where")]
+    lost_where: LostWhere,
+    /// Kernel, engines and filters (`start`).
+    tracer: Box<Tracer>,
+    /// Totals of the run (`stop`).
+    totals: Box<RunTotals>,
+}
+
+/// What `start` says of the tracer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Tracer {
+    /// connprobe's version.
+    pub version: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Engine in use per hook.
+    pub hooks: BTreeMap<String, String>,
+    /// What this kernel cannot tell, a sentence each.
+    pub missing: Vec<String>,
+    /// Filters in force, as flags.
+    pub filters: Vec<String>,
+}
+
+/// What `stop` says of the run.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct RunTotals {
+    /// Events taken from the kernel.
+    pub events: u64,
+    /// Records made, before filters, by event.
+    pub records: BTreeMap<String, u64>,
+    /// Lost, by place.
+    pub lost: BTreeMap<String, u64>,
+    /// Kernel events of a kind this version does not know.
+    pub unknown: u64,
+    /// Additional MPTCP subflows, not counted as connections.
+    pub mptcp_subflows: u64,
+    /// Connections still open.
+    pub open: u64,
+    /// Length of the run, ns.
+    pub duration_ns: u64,
+}
+
+/// Wall-clock time in ns since the Unix epoch; on the wire RFC 3339, UTC, nine decimals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ts = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        write!(f, "{ts:.9}")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$",
+        })
+    }
+}
