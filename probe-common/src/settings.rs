@@ -11,6 +11,8 @@ pub mod want {
     pub const RETRANSMITS: u32 = 1 << 0;
     /// `bpf_get_socket_cookie` may be called by tracing programs (5.12).
     pub const COOKIES: u32 = 1 << 1;
+    /// The tracepoint `tcp_send_reset` has a reason (6.10).
+    pub const RESET_REASON: u32 = 1 << 3;
     /// Log through aya-log where a hook gives up.
     pub const LOG: u32 = 1 << 2;
 }
@@ -33,8 +35,6 @@ pub struct Prefix {
 pub struct Settings {
     /// Bits of [`want`].
     pub want: u32,
-    /// Our own process: its system calls are not reported. 0 for none.
-    pub own_tgid: u32,
     /// Only this family (`AF_INET`, `AF_INET6`), 0 for both. v4-mapped sockets pass both.
     pub family: u32,
     /// Used entries of `remote_ports`.
@@ -53,7 +53,6 @@ impl Settings {
     /// Everything passes, nothing extra is reported.
     pub const OPEN: Self = Self {
         want: 0,
-        own_tgid: 0,
         family: 0,
         remote_ports_len: 0,
         prefixes_len: 0,
@@ -63,7 +62,7 @@ impl Settings {
     };
 }
 
-const _: () = assert!(core::mem::size_of::<Settings>() == 24 + 2 * MAX_PORTS + 36 * MAX_PREFIXES);
+const _: () = assert!(core::mem::size_of::<Settings>() == 20 + 2 * MAX_PORTS + 36 * MAX_PREFIXES);
 
 #[cfg(feature = "user")]
 mod pod {
