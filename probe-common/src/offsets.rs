@@ -54,7 +54,7 @@ offsets! {
     sock_type,
     /// `sock.sk_shutdown` (u8)
     sock_shutdown,
-    /// `sock.sk_flags`
+    /// `sock.__sk_common.skc_flags`
     sock_flags,
     /// `sock.sk_uid`
     sock_uid,
@@ -100,8 +100,6 @@ offsets! {
     mptcp_first,
     /// `mptcp_subflow_context.conn`
     subflow_conn,
-    /// `request_sock.rsk_listener`
-    request_listener,
     /// `net.ns.inum`
     net_inum,
     /// `socket.sk`
@@ -136,7 +134,7 @@ offsets! {
     task_comm,
     /// `task_struct.start_boottime` (`real_start_time` before 5.5)
     task_start_boottime,
-    /// `task_struct.self_exec_id` (u32)
+    /// `task_struct.self_exec_id` (u64)
     task_self_exec_id,
     /// `task_struct.mm`
     task_mm,

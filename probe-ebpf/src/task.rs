@@ -99,7 +99,7 @@ fn try_describe(engine: u8) -> Result<(), GaveUp> {
         return Ok(());
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let exec_id = u64::from(read_or::<u32>(task, offset!(task_self_exec_id), 0));
+    let exec_id = read_or(task, offset!(task_self_exec_id), 0);
     let image = Image { start: start(task), cgroup_id, exec_id };
     // SAFETY: the value is copied by the comparison; a concurrent update makes it differ at worst.
     if unsafe { IMAGES.get(tgid) }.is_some_and(|known| *known == image) {
