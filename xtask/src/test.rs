@@ -1,0 +1,128 @@
+//! `cargo xtask test`: every test, and one plain line at the end that says how many.
+
+mod tally;
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{build, setup, workspace};
+use tally::{Reader, Tally};
+
+/// Runs all tests: unit, scenario and command line first, then end-to-end on this kernel as root.
+///
+/// A test that cannot run here is counted and listed with its reason. The last line on standard output
+/// is always `N passed, N failed, N skipped`; the exit code is 1 when anything failed.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask test\n  \
+    cargo xtask test --no-e2e                    nothing that needs root\n  \
+    cargo xtask test --dev --filter refused      tests with \"refused\" in their name, quickly")]
+pub(crate) struct Args {
+    /// Run only tests whose name contains this
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+    /// Leave out the end-to-end tests: no root, no eBPF toolchain
+    #[arg(long)]
+    no_e2e: bool,
+    /// Leave out everything but the end-to-end tests
+    #[arg(long, conflicts_with = "no_e2e")]
+    only_e2e: bool,
+    #[command(flatten)]
+    profile: build::Profile,
+}
+
+pub(crate) fn main(args: &Args) -> Result<()> {
+    let toolchain = if args.no_e2e { None } else { Some(setup::for_test()?) };
+    let mut tally = Tally::default();
+    if !args.only_e2e {
+        run(workspace::cargo().args(["test", "--no-fail-fast"]).args(&args.filter), &mut tally)?;
+    }
+    if let Some(toolchain) = toolchain {
+        end_to_end(args, &toolchain, &mut tally)?;
+    }
+    finish(args, &tally)
+}
+
+/// Builds connprobe as it is shipped and hands it to the `e2e` package.
+fn end_to_end(args: &Args, toolchain: &str, tally: &mut Tally) -> Result<()> {
+    let mut command = workspace::cargo();
+    if !workspace::is_root() {
+        if workspace::find("sudo").is_none() {
+            tally.skip("e2e", "the end-to-end tests need root, and there is no sudo");
+            return Ok(());
+        }
+        command.env(runner_variable()?, "sudo -E");
+    }
+    let binary = build::connprobe(args.profile, toolchain)?;
+    // The tests live in network namespaces of their own and mostly wait, so a small machine runs several.
+    let threads = thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    command
+        .args(["test", "--package", "e2e", "--no-fail-fast"])
+        .args(&args.filter)
+        // Without it libtest keeps the SKIP lines of tests that pass to itself.
+        .args(["--", "--show-output", &format!("--test-threads={threads}")])
+        .env("CONNPROBE_BIN", binary);
+    run(&mut command, tally)
+}
+
+/// The variable that makes cargo start tests through another program. It names the host's target.
+fn runner_variable() -> Result<String> {
+    let version = workspace::output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.context("`rustc -vV` names no host")?.to_uppercase().replace('-', "_");
+    Ok(format!("CARGO_TARGET_{host}_RUNNER"))
+}
+
+/// Runs one `cargo test`, shows its output as it comes and counts.
+fn run(command: &mut Command, tally: &mut Tally) -> Result<()> {
+    let shown = workspace::shown(command);
+    eprintln!("\n{shown}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("failed to start {shown}"))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let reader = Mutex::new(Reader::default());
+    thread::scope(|scope| {
+        scope.spawn(|| show(stderr, &reader, |line| eprintln!("{line}")));
+        show(stdout, &reader, |line| println!("{line}"));
+    });
+    let status = child.wait().with_context(|| format!("failed to wait for {shown}"))?;
+    let reader = reader.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tally.add(reader, status.success(), &shown);
+    Ok(())
+}
+
+fn show(stream: Option<impl Read>, reader: &Mutex<Reader>, print: impl Fn(&str)) {
+    let Some(stream) = stream else { return };
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        if reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner).read(&line) {
+            print(&line);
+        }
+    }
+}
+
+fn finish(args: &Args, tally: &Tally) -> Result<()> {
+    for (title, lines) in [("Skipped", tally.skipped()), ("Failed", tally.failed())] {
+        if !lines.is_empty() {
+            println!("\n{title}:");
+            lines.iter().for_each(|line| println!("  {line}"));
+        }
+    }
+    println!("\n{}", tally.line());
+    if !tally.failed().is_empty() {
+        bail!("tests failed");
+    }
+    if tally.is_empty() {
+        let filter = args.filter.as_deref().unwrap_or_default();
+        bail!("no test ran: none has {filter:?} in its name");
+    }
+    Ok(())
+}
