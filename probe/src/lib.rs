@@ -1,4 +1,7 @@
 //! connprobe's library. The modules are in the order an event travels: from the kernel's hooks through the
 //! ring buffer, `decode`, `conn`, `enrich` and `record` to the sinks and commands.
+pub mod kernel;
+
 pub mod decode;
+
 pub mod record;
