@@ -4,4 +4,6 @@ pub mod kernel;
 
 pub mod decode;
 
+pub mod enrich;
+
 pub mod record;
