@@ -1,5 +1,9 @@
 //! connprobe's library. The modules are in the order an event travels: from the kernel's hooks through the
 //! ring buffer, `decode`, `conn`, `enrich` and `record` to the sinks and commands.
-pub mod decode;
 pub mod kernel;
+
+pub mod decode;
+
+pub mod enrich;
+
 pub mod record;

@@ -1,0 +1,186 @@
+//! Who a process is, as records say it. Pure: everything comes from the image captured early, so it is right
+//! for processes that are gone by the time their records are written.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+
+use super::cgroup;
+use crate::decode::event::{ProcessId, ProcessImage};
+use crate::record::Record;
+
+/// A process with everything that is derived from it. Immutable: whoever keeps the `Arc` keeps who the process
+/// was then, whatever it executes later. Absent is what nobody could read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Which process.
+    pub process: ProcessId,
+    /// Command name.
+    pub comm: Arc<str>,
+    /// Path of the executable.
+    pub exe: Option<Arc<str>>,
+    /// Arguments separated by spaces.
+    pub cmdline: Option<Arc<str>>,
+    /// Effective user.
+    pub uid: u32,
+    /// Its name.
+    pub user: Option<Arc<str>>,
+    /// Path of the cgroup.
+    pub cgroup: Option<Arc<str>>,
+    /// systemd unit.
+    pub unit: Option<Arc<str>>,
+    /// Container id.
+    pub container: Option<Arc<str>>,
+    /// Kubernetes pod uid.
+    pub pod: Option<Arc<str>>,
+}
+
+impl Identity {
+    /// From an image and the name of its user.
+    pub fn new(image: ProcessImage, user: Option<Arc<str>>) -> Self {
+        let placement = image.cgroup.as_deref().map(cgroup::placement).unwrap_or_default();
+        Self {
+            process: image.process,
+            comm: image.comm,
+            exe: image.exe,
+            cmdline: image.cmdline,
+            uid: image.uid,
+            user,
+            cgroup: image.cgroup,
+            unit: placement.unit.map(Into::into),
+            container: placement.container.map(Into::into),
+            pod: placement.pod.map(Into::into),
+        }
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid
+    }
+
+    /// Writes the owner into a record; costs clones of `Arc`s. `pid_source` is the caller's to say.
+    pub fn fill(&self, record: &mut Record) {
+        record.pid = Some(self.process.pid);
+        record.comm = Some(self.comm.clone());
+        record.exe.clone_from(&self.exe);
+        record.cmdline.clone_from(&self.cmdline);
+        record.uid = Some(self.uid);
+        record.user.clone_from(&self.user);
+        record.cgroup.clone_from(&self.cgroup);
+        record.unit.clone_from(&self.unit);
+        record.container.clone_from(&self.container);
+        record.pod.clone_from(&self.pod);
+    }
+}
+
+/// The processes seen lately. Full, it forgets the one that was not asked for the longest; a connection that
+/// holds its `Arc<Identity>` loses nothing by that.
+#[derive(Debug)]
+pub struct ProcessTable {
+    table: LruCache<ProcessId, Arc<Identity>>,
+    evicted: u64,
+}
+
+impl ProcessTable {
+    /// A table of at most `capacity` processes.
+    pub fn new(capacity: NonZeroUsize) -> Self {
+        Self { table: LruCache::new(capacity), evicted: 0 }
+    }
+
+    /// Takes an image and the name of its user, which the caller looks up (a replay must not). An image of a
+    /// process already there replaces it: it has called exec, or moved to another cgroup.
+    pub fn insert(&mut self, image: ProcessImage, user: Option<Arc<str>>) -> Arc<Identity> {
+        let process = image.process;
+        let identity = Arc::new(Identity::new(image, user));
+        if let Some((evicted, _)) = self.table.push(process, identity.clone()) {
+            self.evicted += u64::from(evicted != process);
+        }
+        identity
+    }
+
+    /// Who the process is now. Keep the answer: it stays as it is when the process calls exec.
+    pub fn get(&mut self, process: ProcessId) -> Option<Arc<Identity>> {
+        self.table.get(&process).cloned()
+    }
+
+    /// Processes in the table.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// No process is in the table.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Processes forgotten because the table was full.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{EventName, Timestamp};
+
+    fn image(pid: u32, start: u64, comm: &str) -> ProcessImage {
+        ProcessImage {
+            process: ProcessId { pid, start },
+            uid: 1000,
+            comm: comm.into(),
+            exe: Some(format!("/usr/bin/{comm}").into()),
+            cmdline: None,
+            cgroup: Some("/system.slice/web.service".into()),
+        }
+    }
+
+    #[test]
+    fn exec_replaces_the_image_but_not_what_connections_hold() {
+        let mut table = ProcessTable::new(NonZeroUsize::MIN.saturating_add(3));
+        let before = table.insert(image(7, 70, "sh"), None);
+        let after = table.insert(image(7, 70, "curl"), Some("me".into()));
+        assert_eq!((&*before.comm, &*after.comm), ("sh", "curl"));
+        assert_eq!(table.get(ProcessId { pid: 7, start: 70 }).as_deref(), Some(&*after));
+        assert_eq!((table.len(), table.evicted()), (1, 0));
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let mut table = ProcessTable::new(NonZeroUsize::MIN.saturating_add(3));
+        table.insert(image(7, 70, "old"), None);
+        assert_eq!(table.get(ProcessId { pid: 7, start: 71 }), None);
+        table.insert(image(7, 71, "new"), None);
+        assert_eq!(&*table.get(ProcessId { pid: 7, start: 70 }).unwrap().comm, "old");
+        assert_eq!(&*table.get(ProcessId { pid: 7, start: 71 }).unwrap().comm, "new");
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_least_recently_used() {
+        let mut table = ProcessTable::new(NonZeroUsize::new(2).unwrap());
+        for pid in [1, 2] {
+            table.insert(image(pid, 1, "p"), None);
+        }
+        table.get(ProcessId { pid: 1, start: 1 });
+        table.insert(image(3, 1, "p"), None);
+        assert!(table.get(ProcessId { pid: 1, start: 1 }).is_some());
+        assert!(table.get(ProcessId { pid: 2, start: 1 }).is_none());
+        assert_eq!((table.len(), table.evicted(), table.is_empty()), (2, 1, false));
+    }
+
+    #[test]
+    fn a_record_is_filled_with_all_that_is_known_and_nothing_else() {
+        let identity = Identity::new(image(7, 70, "curl"), Some("me".into()));
+        let mut record = Record::new(Timestamp(0), EventName::Connect);
+        record.cmdline = Some("of another".into());
+        identity.fill(&mut record);
+        let json = serde_json::to_value(&record).unwrap();
+        let expected = serde_json::json!({
+            "v": 1, "ts": "1970-01-01T00:00:00.000000000Z", "event": "connect", "seq": 0, "pid": 7, "comm": "curl",
+            "exe": "/usr/bin/curl", "uid": 1000, "user": "me", "cgroup": "/system.slice/web.service", "unit": "web.service",
+        });
+        assert_eq!(json, expected);
+        assert!(Arc::ptr_eq(record.comm.as_ref().unwrap(), &identity.comm));
+    }
+}
