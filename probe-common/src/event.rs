@@ -5,12 +5,16 @@
 pub const LAYOUT_VERSION: u32 = 1;
 /// Bytes of a command name (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;
-/// Bytes kept of the executable's path, as NUL-terminated names, leaf first.
-pub const EXE_LEN: usize = 512;
+/// Names kept of the executable's path, leaf first; an empty one stands for a mount point that was crossed.
+pub const EXE_NAMES: usize = 16;
+/// Bytes of one of them, its NUL counted.
+pub const EXE_NAME_LEN: usize = 64;
 /// Bytes kept of the command line, arguments separated by NUL.
 pub const CMDLINE_LEN: usize = 256;
-/// Bytes kept of the cgroup path, as NUL-terminated names, leaf first.
-pub const CGROUP_LEN: usize = 512;
+/// Names kept of the cgroup's path, leaf first.
+pub const CGROUP_NAMES: usize = 10;
+/// Bytes of one of them, its NUL counted: container ids have 64 digits and some words around them.
+pub const CGROUP_NAME_LEN: usize = 96;
 /// Slots of the per-CPU drop counters: one per event kind.
 pub const DROP_SLOTS: u32 = 32;
 
@@ -323,18 +327,16 @@ pub struct ProcessEvent {
     pub cgroup_id: u64,
     /// Parent process.
     pub parent_tgid: u32,
-    /// Bytes used in `exe`, `u16::MAX` when cut short or unreadable.
-    pub exe_len: u16,
-    /// Bytes used in `cgroup`, `u16::MAX` when cut short or unreadable.
-    pub cgroup_len: u16,
     /// Bytes used in `cmdline`, `u16::MAX` when unreadable. Equal to `CMDLINE_LEN` when it may be cut.
     pub cmdline_len: u16,
-    /// Zero.
-    pub pad: [u16; 3],
+    /// 1 when `exe` is whole.
+    pub has_exe: u8,
+    /// 1 when `cgroup` is whole.
+    pub has_cgroup: u8,
     /// Path of the executable, leaf first.
-    pub exe: [u8; EXE_LEN],
+    pub exe: [[u8; EXE_NAME_LEN]; EXE_NAMES],
     /// Path of the cgroup, leaf first.
-    pub cgroup: [u8; CGROUP_LEN],
+    pub cgroup: [[u8; CGROUP_NAME_LEN]; CGROUP_NAMES],
     /// Arguments.
     pub cmdline: [u8; CMDLINE_LEN],
 }
@@ -374,7 +376,7 @@ layout!(
     RetransmitEvent = 80,
     DestroyEvent = 32,
     OwnerEvent = 184,
-    ProcessEvent = 1376,
+    ProcessEvent = 2328,
 );
 const _: () = assert!(core::mem::size_of::<Tuple>() == 48);
 const _: () = assert!(core::mem::size_of::<Task>() == 40);

@@ -13,6 +13,8 @@ pub use event::{
     AcceptEvent, ConnectEvent, DestroyEvent, ErrorEvent, Head, OwnerEvent, ProcessEvent, ResetEvent,
     RetransmitEvent, SocketEvent, StateEvent, Task, Totals, Tuple, engine, flag, kind, task_flag,
 };
-pub use event::{CGROUP_LEN, CMDLINE_LEN, COMM_LEN, DROP_SLOTS, EXE_LEN, LAYOUT_VERSION};
+pub use event::{
+    CGROUP_NAME_LEN, CGROUP_NAMES, CMDLINE_LEN, COMM_LEN, DROP_SLOTS, EXE_NAME_LEN, EXE_NAMES, LAYOUT_VERSION,
+};
 pub use offsets::{ABSENT, Offsets};
 pub use settings::{MAX_PORTS, MAX_PREFIXES, Prefix, Settings, want};

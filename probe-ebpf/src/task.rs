@@ -4,7 +4,8 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated};
 use aya_log_ebpf::debug;
 use probe_common::{
-    CGROUP_LEN, CMDLINE_LEN, EXE_LEN, ProcessEvent, Task, kind, task_flag, want,
+    CGROUP_NAME_LEN, CGROUP_NAMES, CMDLINE_LEN, EXE_NAME_LEN, EXE_NAMES, ProcessEvent, Task, kind, task_flag,
+    want,
 };
 
 use crate::emit::{Origin, count_drop, write_head};
@@ -116,8 +117,8 @@ fn try_describe(engine: u8) -> Result<(), GaveUp> {
     actor(&mut event.task);
     event.cgroup_id = cgroup_id;
     event.parent_tgid = read_or(read_or(task, offset!(task_real_parent), 0), offset!(task_tgid), 0);
-    event.exe_len = exe(task, &mut event.exe);
-    event.cgroup_len = cgroup(task, &mut event.cgroup);
+    event.has_exe = u8::from(exe(task, &mut event.exe).is_ok());
+    event.has_cgroup = u8::from(cgroup(task, &mut event.cgroup).is_ok());
     event.cmdline_len = cmdline(task, &mut event.cmdline);
     if EVENTS.output::<ProcessEvent>(&*event, 0).is_err() {
         count_drop(kind::PROCESS);
@@ -127,99 +128,76 @@ fn try_describe(engine: u8) -> Result<(), GaveUp> {
     Ok(())
 }
 
-const UNREADABLE: u16 = u16::MAX;
-/// Names of a path that are followed at most.
-const DEPTH: usize = 24;
-/// Bytes of one name at most, its NUL counted.
-const NAME: usize = 64;
-
-/// Appends the NUL-terminated string at `src` and returns the new length. Fails when it may have been cut
-/// short or when there is no room for a whole name.
+/// Reads a name to its slot. Fails when it may have been cut short.
 #[inline(always)]
-fn append<const LEN: usize>(dst: &mut [u8; LEN], used: usize, src: u64) -> Result<usize, GaveUp> {
-    if used > LEN - NAME {
-        return Err(GaveUp);
-    }
-    // SAFETY: `used + NAME` is within `dst` (checked above); the helper checks the source.
+fn name<const LEN: usize>(slot: &mut [u8; LEN], src: u64) -> Result<(), GaveUp> {
+    // SAFETY: the slot's own length; the helper checks the source.
     let n = unsafe {
-        generated::bpf_probe_read_kernel_str(dst.as_mut_ptr().add(used).cast(), NAME as u32, src as *const _)
+        generated::bpf_probe_read_kernel_str(slot.as_mut_ptr().cast(), LEN as u32, src as *const _)
     };
-    if n <= 0 || n as usize >= NAME { Err(GaveUp) } else { Ok(used + n as usize) }
+    if n <= 0 || n as usize >= LEN { Err(GaveUp) } else { Ok(()) }
 }
 
-/// Path of the executable, leaf first, through the mounts up to the root of everything.
+/// Path of the executable, leaf first, through the mounts up to the root of everything. Each step has its
+/// slot, used or not: with a growing offset instead, the verifier would follow every mixture of steps.
 #[inline(always)]
-fn exe(task: u64, dst: &mut [u8; EXE_LEN]) -> u16 {
-    path(task, dst).map_or(UNREADABLE, |n| n as u16)
-}
-
-#[inline(always)]
-fn path(task: u64, dst: &mut [u8; EXE_LEN]) -> Result<usize, GaveUp> {
+fn exe(task: u64, slots: &mut [[u8; EXE_NAME_LEN]; EXE_NAMES]) -> Result<(), GaveUp> {
+    for slot in slots.iter_mut() {
+        slot[0] = 0;
+    }
     let mm: u64 = read(task, offset!(task_mm))?;
-    if mm == 0 {
-        return Err(GaveUp);
-    }
     let file: u64 = read(mm, offset!(mm_exe_file))?;
-    if file == 0 {
-        return Err(GaveUp);
-    }
     let mut mnt: u64 = read(file, offset!(file_mnt))?;
     let mut dentry: u64 = read(file, offset!(file_dentry))?;
-    let mut used = 0;
-    for _ in 0..DEPTH {
+    for slot in slots.iter_mut() {
         let parent: u64 = read(dentry, offset!(dentry_parent))?;
         if dentry == read::<u64>(mnt, offset!(vfsmount_root))? || parent == dentry {
             let mount = mnt - u64::from(offset!(mount_mnt));
             let above: u64 = read(mount, offset!(mount_parent))?;
             if above == mount {
-                return Ok(used);
+                return Ok(());
             }
             dentry = read(mount, offset!(mount_mountpoint))?;
             mnt = above + u64::from(offset!(mount_mnt));
-            continue;
+        } else {
+            name(slot, read(dentry, offset!(dentry_name))?)?;
+            dentry = parent;
         }
-        used = append(dst, used, read(dentry, offset!(dentry_name))?)?;
-        dentry = parent;
     }
     Err(GaveUp)
 }
 
 /// Path of the cgroup in the unified hierarchy, leaf first.
 #[inline(always)]
-fn cgroup(task: u64, dst: &mut [u8; CGROUP_LEN]) -> u16 {
-    kernfs_path(task, dst).map_or(UNREADABLE, |n| n as u16)
-}
-
-#[inline(always)]
-fn kernfs_path(task: u64, dst: &mut [u8; CGROUP_LEN]) -> Result<usize, GaveUp> {
+fn cgroup(task: u64, slots: &mut [[u8; CGROUP_NAME_LEN]; CGROUP_NAMES]) -> Result<(), GaveUp> {
+    for slot in slots.iter_mut() {
+        slot[0] = 0;
+    }
     let set: u64 = read(task, offset!(task_cgroups))?;
     let cgroup: u64 = read(set, offset!(css_set_dfl_cgrp))?;
     let mut node: u64 = read(cgroup, offset!(cgroup_kn))?;
-    let mut used = 0;
-    for _ in 0..DEPTH {
+    for slot in slots.iter_mut() {
         let parent: u64 = read(node, offset!(kernfs_parent))?;
         if parent == 0 {
-            return Ok(used);
+            return Ok(());
         }
-        used = append(dst, used, read(node, offset!(kernfs_name))?)?;
+        name(slot, read(node, offset!(kernfs_name))?)?;
         node = parent;
     }
     Err(GaveUp)
 }
 
-/// Arguments, straight from the process's memory; they may be paged out.
+/// Arguments, straight from the process's memory; they may be paged out. Returns their length, `u16::MAX`
+/// if they cannot be read.
 #[inline(always)]
 fn cmdline(task: u64, dst: &mut [u8; CMDLINE_LEN]) -> u16 {
     let mm: u64 = read_or(task, offset!(task_mm), 0);
-    if mm == 0 {
-        return UNREADABLE;
-    }
     let start: u64 = read_or(mm, offset!(mm_arg_start), 0);
     let end: u64 = read_or(mm, offset!(mm_arg_end), 0);
     let len = if end > start { end - start } else { 0 };
     let len = if len > CMDLINE_LEN as u64 { CMDLINE_LEN as u32 } else { len as u32 };
     match read_user_bytes(dst, len, start) {
         Ok(()) => len as u16,
-        Err(GaveUp) => UNREADABLE,
+        Err(GaveUp) => u16::MAX,
     }
 }

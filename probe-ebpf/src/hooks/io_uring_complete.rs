@@ -7,10 +7,10 @@ use aya_ebpf::programs::BtfTracePointContext;
 use probe_common::{ABSENT, engine, flag};
 
 use crate::connecting::{self, Connecting};
+use crate::fd;
 use crate::hooks::inet_csk_accept;
 use crate::maps::offset;
 use crate::read::{GaveUp, plain_arg, read};
-use crate::fd;
 
 #[btf_tracepoint(function = "io_uring_complete")]
 pub fn io_uring_complete(ctx: BtfTracePointContext) -> i32 {

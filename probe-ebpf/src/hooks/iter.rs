@@ -64,8 +64,7 @@ fn try_socket(meta: *const *mut c_void, trusted: *mut c_void) -> Result<(), Gave
     };
     let flags = sock::flags(sk) | sock::port_by_connect(sk) | flag::HAS_TOTALS;
     let cookie = sock::make_cookie(trusted);
-    let origin =
-        Origin { kind: kind::SNAPSHOT_SOCKET, engine: engine::TRACEPOINT, sock: sk, cookie, flags };
+    let origin = Origin { kind: kind::SNAPSHOT_SOCKET, engine: engine::TRACEPOINT, sock: sk, cookie, flags };
     // SAFETY: its own head.
     unsafe { write_head::<SocketEvent>(&raw mut event.head, origin) };
     sock::tuple(sk, &mut event.tuple)?;
@@ -82,8 +81,7 @@ fn try_file(meta: *const *mut c_void, task: u64, fd: u32, file: u64) -> Result<(
     let mut event = OwnerEvent { fd, ..OwnerEvent::default() };
     let flags = sock::flags(sk) | sock::port_by_connect(sk) | flag::HAS_TOTALS;
     let cookie = sock::cookie(sk);
-    let origin =
-        Origin { kind: kind::SNAPSHOT_OWNER, engine: engine::TRACEPOINT, sock: sk, cookie, flags };
+    let origin = Origin { kind: kind::SNAPSHOT_OWNER, engine: engine::TRACEPOINT, sock: sk, cookie, flags };
     // SAFETY: its own head.
     unsafe { write_head::<OwnerEvent>(&raw mut event.head, origin) };
     sock::tuple(sk, &mut event.tuple)?;

@@ -105,8 +105,7 @@ struct Type {
 impl Btf {
     /// Reads and parses a file, [`KERNEL_BTF`] for the running kernel's.
     pub fn from_file(path: &Path) -> Result<Self, BtfError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| BtfError::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| BtfError::Read { path: path.to_owned(), source })?;
         Self::parse(&bytes)
     }
 

@@ -1,0 +1,49 @@
+//! Load, attach, then drop everything that is not needed any more.
+
+use caps::{CapSet, Capability};
+
+/// What tracing needs, and what each is for.
+pub const NEEDED: &[(Capability, &str)] = &[
+    (Capability::CAP_BPF, "load BPF programs and maps"),
+    (Capability::CAP_PERFMON, "read kernel memory and attach to tracepoints"),
+];
+
+/// What makes it complete, and what is lost without.
+pub const WANTED: &[(Capability, &str)] = &[
+    (
+        Capability::CAP_SYS_ADMIN,
+        "enter other network namespaces for the snapshot at the start, and mount tracefs where it is not",
+    ),
+    (Capability::CAP_SYS_PTRACE, "read /proc/PID/exe of other users' processes"),
+    (Capability::CAP_DAC_READ_SEARCH, "read tracefs and /proc/PID/fd of other users' processes"),
+];
+
+/// What is kept to the end: /proc is asked for processes that the kernel side could not describe.
+const KEPT: &[Capability] = &[Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH];
+
+/// Whether this thread has a capability in effect. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON.
+pub fn has(capability: Capability) -> bool {
+    let effective = |c| caps::has_cap(None, CapSet::Effective, c).unwrap_or(false);
+    effective(capability)
+        || (NEEDED.iter().any(|(c, _)| *c == capability) && effective(Capability::CAP_SYS_ADMIN))
+}
+
+/// Names of the capabilities that tracing cannot do without and this process has not.
+pub fn missing() -> Vec<String> {
+    NEEDED.iter().filter(|(c, _)| !has(*c)).map(|(c, _)| c.to_string()).collect()
+}
+
+/// Drops all capabilities but those that are still needed, for this thread and the ones it starts from now
+/// on. Call it before other threads are started.
+pub fn drop_rest() -> Result<(), String> {
+    let now = caps::read(None, CapSet::Permitted).map_err(|e| format!("failed to read capabilities: {e}"))?;
+    let keep: caps::CapsHashSet = KEPT.iter().copied().filter(|c| now.contains(c)).collect();
+    let set = |which, to: &caps::CapsHashSet| {
+        caps::set(None, which, to).map_err(|e| format!("failed to drop capabilities: {e}"))
+    };
+    caps::clear(None, CapSet::Ambient).map_err(|e| format!("failed to drop capabilities: {e}"))?;
+    set(CapSet::Effective, &keep)?;
+    set(CapSet::Permitted, &keep)?;
+    set(CapSet::Inheritable, &caps::CapsHashSet::new())?;
+    nix::sys::prctl::set_no_new_privs().map_err(|e| format!("failed to set no_new_privs: {e}"))
+}
