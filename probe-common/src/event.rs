@@ -96,6 +96,7 @@ pub mod task_flag {
 
 /// First bytes of every event.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head {
     /// When, in ns since boot (suspend counted).
@@ -118,6 +119,7 @@ pub struct Head {
 
 /// Addresses and ports of a socket.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tuple {
     /// Local address; IPv4 in the first four bytes. Network order.
@@ -140,6 +142,7 @@ pub struct Tuple {
 
 /// A process, seen from the thread that ran. Only meaningful with [`flag::TASK_IS_ACTOR`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Task {
     /// Process id (thread group) in the initial PID namespace, 0 unknown.
@@ -158,6 +161,7 @@ pub struct Task {
 
 /// Counters of a TCP socket, as `struct tcp_sock` and `struct sock` hold them.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
     /// `bytes_acked`: counts the SYN of an active open and an acknowledged FIN.
@@ -194,6 +198,7 @@ pub struct Totals {
 
 /// [`kind::STATE`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StateEvent {
     /// First bytes.
@@ -216,6 +221,7 @@ pub struct StateEvent {
 
 /// [`kind::SYN`] and [`kind::SNAPSHOT_SOCKET`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketEvent {
     /// First bytes.
@@ -234,6 +240,7 @@ pub struct SocketEvent {
 
 /// [`kind::CONNECT_RESULT`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectEvent {
     /// First bytes.
@@ -252,6 +259,7 @@ pub struct ConnectEvent {
 
 /// [`kind::ACCEPT`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AcceptEvent {
     /// First bytes.
@@ -264,6 +272,7 @@ pub struct AcceptEvent {
 
 /// [`kind::RESET_RECEIVED`] and [`kind::RESET_SENT`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResetEvent {
     /// First bytes.
@@ -280,6 +289,7 @@ pub struct ResetEvent {
 
 /// [`kind::SOCKET_ERROR`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ErrorEvent {
     /// First bytes.
@@ -298,6 +308,7 @@ pub struct ErrorEvent {
 
 /// [`kind::RETRANSMIT`] and [`kind::RETRANSMIT_SYNACK`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RetransmitEvent {
     /// First bytes.
@@ -308,6 +319,7 @@ pub struct RetransmitEvent {
 
 /// [`kind::DESTROY`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DestroyEvent {
     /// First bytes.
@@ -317,6 +329,7 @@ pub struct DestroyEvent {
 /// [`kind::PROCESS`]: sent before the first event of a process, and again when it has changed its image
 /// (exec) or its cgroup.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy)]
 pub struct ProcessEvent {
     /// First bytes; `sock` is 0.
@@ -343,6 +356,7 @@ pub struct ProcessEvent {
 
 /// [`kind::SNAPSHOT_OWNER`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnerEvent {
     /// First bytes.

@@ -4,6 +4,8 @@ pub mod kernel;
 
 pub mod decode;
 
+pub mod conn;
+
 pub mod enrich;
 
 pub mod record;

@@ -1,0 +1,436 @@
+//! The lifetime of every socket, from the kernel's events: exactly one `failed` for an attempt and exactly
+//! one `closed` for an established connection.
+//!
+//! ```text
+//!                 CLOSED→SYN_SENT            SYN_SENT→ESTABLISHED
+//!   (nothing) ──────────────────► Attempt ─────────────────────────► Open ◄── SYN_RECV→ESTABLISHED
+//!      │  ▲                          │ →CLOSED                         │ →CLOSED      (a server's child)
+//!      │  │ DESTROY                  ▼                                 ▼
+//!      │  │                   cause known? ──no──► Held ◄──no── cause known?
+//!      │  │                          │yes           │ RST sent, connect() result,    │yes
+//!      │  │                          │              │ DESTROY or the hold time       │
+//!      │  │                          ▼              ▼                                ▼
+//!      │  └─────────────────────── Ended ◄── `failed` or `closed`, once ─────────────┘
+//!      │                             │ CLOSED→SYN_SENT: the same socket again, next generation
+//!      ▼ →LISTEN                     ▼
+//!   Listening ── LISTEN→CLOSED ──► Ended
+//! ```
+//!
+//! The tracker is pure: time comes with the events, what it concludes is taken with [`Tracker::poll`].
+//! Its table is bounded: over the limit, the least recently used socket is given up and counted.
+
+pub mod cause;
+pub mod fact;
+
+mod end;
+mod entry;
+mod listeners;
+mod seed;
+
+use std::collections::VecDeque;
+
+use lru::LruCache;
+
+use crate::decode::event::{BootNs, Event, Kind, Task, Totals, Tuple};
+use crate::record::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
+use entry::{Entry, Key, Phase, between};
+use fact::{Actor, ConnId, Fact, Origin};
+use listeners::Listeners;
+
+/// How the tracker behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sockets in the table at most.
+    pub sockets: usize,
+    /// How long an end without a cause waits for more facts, ns.
+    pub hold_ns: u64,
+    /// Received resets are seen by a hook.
+    pub sees_resets: bool,
+    /// accept() is seen by a hook.
+    pub sees_accepts: bool,
+    /// Say every change of state.
+    pub states: bool,
+    /// Our own process id: its connections are not reported.
+    pub own_pid: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 1_000_000,
+            hold_ns: 20_000_000,
+            sees_resets: true,
+            sees_accepts: true,
+            states: false,
+            own_pid: 0,
+        }
+    }
+}
+
+/// What the tracker counts of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Sockets given up because the table was full.
+    pub evicted: u64,
+    /// Events of additional MPTCP subflows, which are no connections of their own.
+    pub mptcp_joins: u64,
+}
+
+/// All sockets, and what they are up to.
+pub struct Tracker {
+    limits: Limits,
+    sockets: LruCache<Key, Entry>,
+    listeners: Listeners,
+    /// Ends that wait for their cause, in the order of their deadlines: every hold is equally long.
+    holds: VecDeque<(BootNs, Key, ConnId)>,
+    facts: VecDeque<Fact>,
+    counts: Counts,
+    /// Events were lost at some time: what is not in the table may have been missed.
+    lossy: bool,
+    /// What an end is said by that no event showed.
+    engine: EngineName,
+    /// Names of the kernel's reset reasons, by number.
+    reasons: Vec<(u32, String)>,
+}
+
+impl Tracker {
+    /// An empty table. `reasons` are names and numbers of the traced kernel's `enum sk_rst_reason`.
+    pub fn new(limits: Limits, reasons: Vec<(u32, String)>) -> Self {
+        Self {
+            limits,
+            sockets: LruCache::unbounded(),
+            listeners: Listeners::default(),
+            holds: VecDeque::new(),
+            facts: VecDeque::new(),
+            counts: Counts::default(),
+            lossy: false,
+            engine: EngineName::Tracepoint,
+            reasons,
+        }
+    }
+
+    /// The next conclusion, oldest first.
+    pub fn poll(&mut self) -> Option<Fact> {
+        self.facts.pop_front()
+    }
+
+    /// When [`Tracker::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<BootNs> {
+        self.holds.front().map(|(deadline, ..)| *deadline)
+    }
+
+    /// Counts since the start.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Connections and attempts that have not ended.
+    pub fn open(&self) -> usize {
+        let live = |e: &&Entry| matches!(e.phase, Phase::Attempt | Phase::Open | Phase::Held) && !e.silent;
+        self.sockets.iter().map(|(_, e)| e).filter(live).count()
+    }
+
+    /// Time has passed: ends that waited long enough are decided with what is known.
+    pub fn handle_timeout(&mut self, now: BootNs) {
+        while let Some((deadline, key, id)) = self.holds.front().copied()
+            && deadline <= now
+        {
+            self.holds.pop_front();
+            self.release(key, Some(id), None);
+        }
+    }
+
+    /// The run is over: nothing more will come, so every hold is decided.
+    pub fn finish(&mut self) {
+        self.handle_timeout(BootNs(u64::MAX));
+    }
+
+    /// One fact from the kernel.
+    pub fn handle_event(&mut self, event: &Event) {
+        self.handle_timeout(event.at);
+        self.engine = event.engine;
+        if event.flags.mptcp_join {
+            self.counts.mptcp_joins += 1;
+            return;
+        }
+        match &event.kind {
+            Kind::State { tuple, old, new, task, totals, backlog } => {
+                self.state_changed(event, *tuple, (*old, *new), task, *totals, *backlog);
+            }
+            Kind::Syn { tuple, .. } => self.syn(event, tuple),
+            Kind::ConnectResult { tuple, task, entered, errno } => {
+                self.connect_failed(event, *tuple, task, *entered, *errno);
+            }
+            Kind::Accept { tuple, task } => self.accepted(event, *tuple, task),
+            Kind::ResetReceived { tuple, state } => self.reset_received(event, *tuple, *state),
+            Kind::ResetSent { tuple, state, task: _, reason } => {
+                self.reset_sent(event, *tuple, *state, *reason);
+            }
+            Kind::SocketError { err_soft, err_queued, .. } => {
+                let soft = if *err_queued != 0 { *err_queued } else { *err_soft };
+                if soft != 0
+                    && let Some(entry) = self.find(event)
+                {
+                    entry.soft = soft;
+                }
+            }
+            Kind::Retransmit { tuple, state, synack } => self.retransmit(event, *tuple, *state, *synack),
+            Kind::Destroy => self.destroyed(event),
+            // Processes belong to enrichment; snapshots come through `seed`.
+            Kind::Process(_) | Kind::SnapshotSocket { .. } | Kind::SnapshotOwner { .. } => {}
+        }
+    }
+
+    fn find(&mut self, event: &Event) -> Option<&mut Entry> {
+        self.sockets.get_mut(&Key::of(event.sock)?)
+    }
+
+    /// Puts a socket into the table; over the limit the least recently used one is given up.
+    fn insert(&mut self, key: Key, entry: Entry) {
+        if self.sockets.len() >= self.limits.sockets
+            && let Some((old, evicted)) = self.sockets.pop_lru()
+        {
+            self.counts.evicted += u64::from(evicted.phase != Phase::Ended);
+            self.listeners.remove(old, &evicted.tuple);
+        }
+        self.sockets.put(key, entry);
+    }
+
+    fn say(&mut self, silent: bool, fact: Fact) {
+        if !silent {
+            self.facts.push_back(fact);
+        }
+    }
+
+    fn actor(&self, event: &Event, task: &Task) -> Option<Actor> {
+        (event.flags.task_is_actor && task.process.pid != 0).then(|| Actor::from(task))
+    }
+
+    fn is_own(&self, actor: Option<Actor>) -> bool {
+        actor.is_some_and(|a| a.process.pid == self.limits.own_pid)
+    }
+
+    fn state_changed(
+        &mut self,
+        event: &Event,
+        tuple: Tuple,
+        (old, new): (TcpState, TcpState),
+        task: &Task,
+        totals: Option<Totals>,
+        backlog: u32,
+    ) {
+        let Some(key) = Key::of(event.sock) else { return };
+        let actor = self.actor(event, task);
+        match (old, new) {
+            (_, TcpState::SynSent) => self.attempt_starts(event, key, tuple, actor),
+            (_, TcpState::Listen) => self.listen_starts(event, key, tuple, actor, backlog),
+            (TcpState::Listen, TcpState::Closed) => self.listen_ends(event, key),
+            // The clone of a listener; its addresses are not complete before 6.13.
+            (TcpState::Listen, TcpState::SynReceived) => {}
+            (_, TcpState::Established) => self.handshake_done(event, key, tuple, old, totals),
+            (_, TcpState::Closed) => self.ends(event, key, tuple, old, task, totals.unwrap_or_default()),
+            _ => self.closing(key, new, actor, task.exiting),
+        }
+        if self.limits.states {
+            self.state_fact(event, key, tuple, old, new);
+        }
+    }
+
+    fn state_fact(&mut self, event: &Event, key: Key, tuple: Tuple, old: TcpState, new: TcpState) {
+        let entry = self.sockets.peek(&key);
+        let mut fact = match entry {
+            Some(entry) => entry.fact(event.at, EventName::State, event.engine),
+            None => Fact::new(event.at, EventName::State, event.engine, event.protocol, tuple),
+        };
+        (fact.prev_state, fact.state) = (Some(old), Some(new));
+        let silent = entry.is_some_and(|e| e.silent);
+        self.say(silent, fact);
+    }
+
+    fn attempt_starts(&mut self, event: &Event, key: Key, tuple: Tuple, actor: Option<Actor>) {
+        let generation = self.next_generation(event, key);
+        let mut entry = Entry::new(event, tuple, Phase::Attempt, Role::Client, generation);
+        entry.started = Some(event.at);
+        entry.silent = self.is_own(actor);
+        if let Some(actor) = actor {
+            entry.own(actor, PidSource::Connect);
+        }
+        let mut fact = entry.fact(event.at, EventName::Connect, event.engine);
+        fact.state = Some(TcpState::SynSent);
+        self.say(entry.silent, fact);
+        self.insert(key, entry);
+    }
+
+    /// Number of the lifetime that begins. One that never ended, as far as we saw, is ended first, unless the
+    /// snapshot saw the very lifetime whose beginning comes now.
+    fn next_generation(&mut self, event: &Event, key: Key) -> u32 {
+        self.release(key, None, None);
+        let Some(entry) = self.sockets.peek(&key) else { return 1 };
+        if entry.seeded.is_some_and(|seeded| event.at < seeded) {
+            return entry.id.generation;
+        }
+        let generation = entry.id.generation + 1;
+        if entry.phase != Phase::Ended {
+            self.end_unseen(key, event.at);
+        }
+        generation
+    }
+
+    fn syn(&mut self, event: &Event, tuple: &Tuple) {
+        if let Some(entry) = self.find(event)
+            && entry.phase == Phase::Attempt
+        {
+            entry.learn(tuple);
+            // With Fast Open the SYN leaves at the first send, long after connect().
+            entry.started = Some(event.at);
+        }
+    }
+
+    fn handshake_done(
+        &mut self,
+        event: &Event,
+        key: Key,
+        tuple: Tuple,
+        old: TcpState,
+        totals: Option<Totals>,
+    ) {
+        let client = old == TcpState::SynSent
+            || self.sockets.peek(&key).is_some_and(|e| e.phase == Phase::Attempt && e.role == Role::Client);
+        if !client {
+            return self.child_is_born(event, key, tuple);
+        }
+        let (lossy, known) = (self.lossy, self.sockets.get_mut(&key).filter(|e| e.phase != Phase::Ended));
+        let fact = match known {
+            Some(entry) => {
+                entry.learn(&tuple);
+                entry.phase = Phase::Open;
+                entry.established = Some(event.at);
+                entry.protocol = event.protocol;
+                entry.syn_retransmits = totals.map_or(0, |t| t.total_retrans);
+                let silent = entry.silent;
+                let fact = entry.established_fact(event.at, event.engine, totals);
+                return self.say(silent, fact);
+            }
+            None => {
+                let mut entry = Entry::new(event, tuple, Phase::Open, Role::Client, 1);
+                entry.established = Some(event.at);
+                entry.incomplete = lossy;
+                let fact = entry.established_fact(event.at, event.engine, totals);
+                self.insert(key, entry);
+                fact
+            }
+        };
+        self.say(false, fact);
+    }
+
+    /// A connection came in: owned by the listener's process until somebody accepts it.
+    fn child_is_born(&mut self, event: &Event, key: Key, tuple: Tuple) {
+        let owner = self.listeners.owner_of(&tuple);
+        if let Some(entry) = self.sockets.get_mut(&key)
+            && entry.phase == Phase::Open
+        {
+            // Fast Open: accept() can come first. Or the snapshot did.
+            entry.established = Some(event.at);
+            entry.pre_existing &= !entry.seeded.is_some_and(|seeded| event.at < seeded);
+            return;
+        }
+        let generation = self.next_generation(event, key);
+        let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, generation);
+        entry.established = Some(event.at);
+        if let Some(owner) = owner {
+            entry.silent = self.is_own(Some(owner));
+            entry.own(owner, PidSource::Listener);
+        }
+        self.insert(key, entry);
+    }
+
+    fn accepted(&mut self, event: &Event, tuple: Tuple, task: &Task) {
+        let (Some(key), actor) = (Key::of(event.sock), Actor::from(task)) else { return };
+        let silent = self.is_own(Some(actor));
+        if self.sockets.get(&key).is_none() {
+            let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, 1);
+            entry.incomplete = self.lossy;
+            self.insert(key, entry);
+        }
+        let Some(entry) = self.sockets.get_mut(&key) else { return };
+        if entry.accepted.is_some() || entry.role == Role::Client {
+            return;
+        }
+        entry.learn(&tuple);
+        entry.accepted = Some(event.at);
+        entry.silent = silent;
+        entry.own(actor, PidSource::Accept);
+        let mut fact = entry.fact(event.at, EventName::Accept, event.engine);
+        fact.accept_wait_ns = between(entry.established, event.at);
+        self.say(silent, fact);
+    }
+
+    /// A FIN was sent or received.
+    fn closing(&mut self, key: Key, new: TcpState, actor: Option<Actor>, exiting: bool) {
+        let Some(entry) = self.sockets.get_mut(&key) else { return };
+        match new {
+            TcpState::FinWait1 | TcpState::LastAck => {
+                if new == TcpState::FinWait1 && entry.first_fin.is_none() {
+                    entry.first_fin = Some(ClosedBy::Local);
+                    entry.exit_fin = exiting && actor.is_some();
+                }
+                // The last close() may run in a kernel thread, which is nobody's doing.
+                entry.closer = actor.filter(|a| entry.owner.is_none_or(|o| o.process != a.process));
+            }
+            TcpState::CloseWait if entry.first_fin.is_none() => entry.first_fin = Some(ClosedBy::Remote),
+            TcpState::Closing => entry.first_fin = Some(ClosedBy::Both),
+            _ => {}
+        }
+    }
+
+    fn listen_starts(&mut self, event: &Event, key: Key, tuple: Tuple, actor: Option<Actor>, backlog: u32) {
+        let generation = self.next_generation(event, key);
+        let mut entry = Entry::new(event, tuple, Phase::Listening, Role::Server, generation);
+        entry.started = Some(event.at);
+        entry.silent = self.is_own(actor);
+        if let Some(actor) = actor {
+            entry.own(actor, PidSource::Listener);
+        }
+        let mut fact = entry.fact(event.at, EventName::Listen, event.engine);
+        fact.backlog = Some(backlog);
+        fact.state = Some(TcpState::Listen);
+        self.say(entry.silent, fact);
+        self.listeners.insert(key, &entry);
+        self.insert(key, entry);
+    }
+
+    fn listen_ends(&mut self, event: &Event, key: Key) {
+        let Some(entry) = self.sockets.get_mut(&key).filter(|e| e.phase == Phase::Listening) else { return };
+        let mut fact = entry.fact(event.at, EventName::ListenEnd, event.engine);
+        fact.duration_ns = between(entry.started, event.at);
+        entry.phase = Phase::Ended;
+        let (silent, tuple) = (entry.silent, entry.tuple);
+        self.listeners.remove(key, &tuple);
+        self.say(silent, fact);
+    }
+
+    fn retransmit(&mut self, event: &Event, tuple: Tuple, state: Option<TcpState>, synack: bool) {
+        let known =
+            self.find(event).map(|e| (e.silent, e.fact(event.at, EventName::Retransmit, event.engine)));
+        let (silent, mut fact) = known.unwrap_or_else(|| {
+            (false, Fact::new(event.at, EventName::Retransmit, event.engine, event.protocol, tuple))
+        });
+        fact.state = state;
+        if synack {
+            fact.role = Some(Role::Server);
+        }
+        self.say(silent, fact);
+    }
+
+    /// A fact about a socket that is not in the table; its cookie is still its name.
+    fn stranger(&self, event: &Event, name: EventName, engine: EngineName, tuple: Tuple) -> Fact {
+        let mut fact = Fact::new(event.at, name, engine, event.protocol, tuple);
+        if event.sock.cookie != 0 {
+            fact.conn = Some(ConnId { origin: Origin::Cookie(event.sock.cookie), generation: 1 });
+        }
+        fact
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! Ends: the move to CLOSED, what is waited for, and the one `failed` or `closed` that comes of it.
+
+use crate::decode::event::{BootNs, Event, Task, Totals, Tuple};
+use crate::record::{Cause, End, EventName, PidSource, Role, TcpState};
+
+use super::Tracker;
+use super::cause::{self, SentReason, errno};
+use super::entry::{Ending, Entry, Key, LastFailure, Phase, between};
+use super::fact::{Actor, ConnId};
+
+impl Tracker {
+    /// A socket moved to CLOSED.
+    pub(super) fn ends(
+        &mut self,
+        event: &Event,
+        key: Key,
+        tuple: Tuple,
+        from: TcpState,
+        task: &Task,
+        totals: Totals,
+    ) {
+        if self.sockets.get(&key).is_none() {
+            self.insert(key, unseen_birth(event, tuple, from));
+        }
+        let hold_ns = self.limits.hold_ns;
+        let Some(entry) = self.sockets.get_mut(&key) else { return };
+        if matches!(entry.phase, Phase::Ended | Phase::Held) {
+            return;
+        }
+        entry.learn(&tuple);
+        let owner_exiting = task.exiting && entry.owner.is_some_and(|o| o.process == task.process);
+        let ending =
+            Ending { at: event.at, from, flags: event.flags, totals, engine: event.engine, owner_exiting };
+        entry.ending = Some(ending);
+        let waits = if entry.phase == Phase::Attempt {
+            waits_for_result(&ending)
+        } else {
+            waits_for_reset(entry, &ending)
+        };
+        // The phase tells an attempt from a lifetime until the end is said: `established` does.
+        entry.phase = Phase::Held;
+        let id = entry.id;
+        if waits {
+            self.holds.push_back((BootNs(event.at.0.saturating_add(hold_ns)), key, id));
+        } else {
+            self.release(key, Some(id), None);
+        }
+    }
+
+    /// Decides a held end and says it. With `id`, only if it is still that lifetime.
+    pub(super) fn release(&mut self, key: Key, id: Option<ConnId>, result: Option<u16>) {
+        let (sees_resets, sees_accepts) = (self.limits.sees_resets, self.limits.sees_accepts);
+        let Some(entry) = self.sockets.peek_mut(&key) else { return };
+        if entry.phase != Phase::Held || id.is_some_and(|id| id != entry.id) {
+            return;
+        }
+        let Some(ending) = entry.ending.take() else { return };
+        entry.phase = Phase::Ended;
+        let fact = if ending.from == TcpState::SynSent {
+            let fact = entry.failed_fact(&ending, result, sees_resets);
+            entry.last_failure =
+                Some(LastFailure { at: ending.at, errno: fact.errno, reported: result.is_some() });
+            fact
+        } else {
+            entry.closed_fact(&ending, sees_accepts)
+        };
+        let silent = entry.silent;
+        self.say(silent, fact);
+    }
+
+    /// The socket is gone. What has not ended by now has ended unseen.
+    pub(super) fn destroyed(&mut self, event: &Event) {
+        let Some(key) = Key::of(event.sock) else { return };
+        let Some(entry) = self.sockets.peek(&key) else { return };
+        match entry.phase {
+            Phase::Held if entry.ending.is_some_and(|e| waits_for_late_reset(&e)) => {}
+            Phase::Held => self.release(key, None, None),
+            Phase::Ended => {}
+            Phase::Attempt | Phase::Open | Phase::Listening => self.end_unseen(key, event.at),
+        }
+        if self.sockets.peek(&key).is_some_and(|e| e.phase == Phase::Ended) {
+            self.sockets.pop(&key);
+        }
+    }
+
+    /// The end was lost: it is said as far as it is known.
+    pub(super) fn end_unseen(&mut self, key: Key, at: BootNs) {
+        let Some(entry) = self.sockets.peek_mut(&key) else { return };
+        entry.incomplete = true;
+        let name = match entry.phase {
+            Phase::Attempt => EventName::Failed,
+            Phase::Open => EventName::Closed,
+            Phase::Listening => EventName::ListenEnd,
+            Phase::Held => return self.release(key, None, None),
+            Phase::Ended => return,
+        };
+        let engine = self.engine;
+        let mut fact = entry.fact(at, name, engine);
+        if name != EventName::ListenEnd {
+            fact.cause = Some(Cause::Other);
+        }
+        entry.phase = Phase::Ended;
+        let (silent, tuple) = (entry.silent, entry.tuple);
+        self.listeners.remove(key, &tuple);
+        self.say(silent, fact);
+    }
+
+    pub(super) fn reset_received(&mut self, event: &Event, tuple: Tuple, state: Option<TcpState>) {
+        let known = self.find(event).map(|entry| {
+            entry.reset_received = true;
+            (entry.silent, entry.fact(event.at, EventName::Reset, event.engine))
+        });
+        let (silent, mut fact) =
+            known.unwrap_or_else(|| (false, self.stranger(event, EventName::Reset, event.engine, tuple)));
+        fact.state = state;
+        fact.reset_by = Some(End::Remote);
+        self.say(silent, fact);
+    }
+
+    pub(super) fn reset_sent(
+        &mut self,
+        event: &Event,
+        tuple: Tuple,
+        state: Option<TcpState>,
+        reason: Option<u32>,
+    ) {
+        let sent = self.sent_reason(reason);
+        let known = self.find(event).filter(|e| e.phase != Phase::Listening).map(|entry| {
+            if entry.phase != Phase::Ended {
+                entry.reset_sent = Some((sent, reason));
+            }
+            (entry.silent, entry.fact(event.at, EventName::Reset, event.engine))
+        });
+        let (silent, mut fact) = known.unwrap_or_else(|| {
+            // A SYN to a port where nobody listens.
+            let knock = event.flags.no_socket && event.flags.answers_syn;
+            let name = if knock { EventName::RefusedInbound } else { EventName::Reset };
+            let mut fact = self.stranger(event, name, event.engine, tuple);
+            if knock {
+                fact.role = Some(Role::Server);
+            }
+            (false, fact)
+        });
+        fact.state = state;
+        fact.reset_by = Some(End::Local);
+        fact.reset_reason = reason;
+        self.say(silent, fact);
+        if let Some(key) = Key::of(event.sock) {
+            self.release(key, None, None);
+        }
+    }
+
+    fn sent_reason(&self, number: Option<u32>) -> SentReason {
+        let Some(number) = number else { return SentReason::Untold };
+        match self.reasons.iter().find(|(n, _)| *n == number).map(|(_, name)| name.as_str()) {
+            Some("tcp_abort_on_close") => SentReason::AbortOnClose,
+            Some("tcp_abort_on_data") => SentReason::AbortOnData,
+            Some("tcp_state" | "tcp_abort_on_linger" | "tcp_disconnect_with_data") => SentReason::Disconnect,
+            Some("tcp_keepalive_timeout") => SentReason::Keepalive,
+            // 6.10 and 6.11 have the enum, but give no reason for resets of their own will.
+            Some("not_specified") | None => SentReason::Untold,
+            Some(_) => SentReason::Other,
+        }
+    }
+
+    /// connect() returned an error. It may be the result an end is held for, or the second telling of an end
+    /// that was said already, or an attempt that never showed in the states.
+    pub(super) fn connect_failed(
+        &mut self,
+        event: &Event,
+        tuple: Tuple,
+        task: &Task,
+        entered: Option<BootNs>,
+        result: u16,
+    ) {
+        let actor = Actor::from(task);
+        let key = Key::of(event.sock);
+        let mut generation = 1;
+        if let Some(key) = key
+            && let Some(entry) = self.sockets.get_mut(&key)
+        {
+            if entry.phase == Phase::Held && entry.ending.is_some_and(|e| e.from == TcpState::SynSent) {
+                return self.release(key, None, Some(result));
+            }
+            if entry.phase != Phase::Ended || tells_again(entry, entered, result) {
+                return;
+            }
+            entry.id.generation += 1;
+            generation = entry.id.generation;
+        }
+        let mut attempt = Entry::new(event, tuple, Phase::Attempt, Role::Client, generation);
+        attempt.own(actor, PidSource::Connect);
+        let silent = self.is_own(Some(actor));
+        let begun = attempt.fact(entered.unwrap_or(event.at), EventName::Connect, event.engine);
+        self.say(silent, begun);
+        let mut fact = attempt.fact(event.at, EventName::Failed, event.engine);
+        fact.errno = Some(result);
+        fact.cause = Some(cause::of_connect_result(result));
+        fact.duration_ns = between(entered, event.at);
+        self.say(silent, fact);
+    }
+}
+
+/// A socket whose birth was not seen, although nothing was there before the start that the snapshot did not
+/// see: something was lost.
+fn unseen_birth(event: &Event, tuple: Tuple, from: TcpState) -> Entry {
+    let (phase, role) = match from {
+        TcpState::SynSent => (Phase::Attempt, Role::Client),
+        _ => (Phase::Open, Role::Unknown),
+    };
+    let mut entry = Entry::new(event, tuple, phase, role, 1);
+    entry.incomplete = true;
+    entry
+}
+
+/// An attempt that ended without an error while its thread is inside connect(): the result will tell.
+fn waits_for_result(ending: &Ending) -> bool {
+    ending.totals.err == 0 && ending.flags.in_connect
+}
+
+/// On a local abort the order is CLOSED, RST, DESTROY: the RST's reason decides.
+fn waits_for_reset(entry: &Entry, ending: &Ending) -> bool {
+    let finished = matches!(
+        ending.from,
+        TcpState::FinWait2 | TcpState::Closing | TcpState::TimeWait | TcpState::LastAck
+    );
+    waits_for_late_reset(ending)
+        || (entry.reset_sent.is_none() && ending.totals.err == errno::ECONNABORTED)
+        || (entry.reset_sent.is_none() && ending.totals.err == 0 && !finished)
+}
+
+/// After close(), data from the peer makes the kernel reset the connection as if the peer had; only the RST
+/// we send then, after DESTROY, shows whose doing it was.
+fn waits_for_late_reset(ending: &Ending) -> bool {
+    ending.totals.err == errno::ECONNRESET && matches!(ending.from, TcpState::FinWait1 | TcpState::FinWait2)
+}
+
+/// connect() tells of a failure that was said already: the blocking call that it ended, or the first call
+/// after an asynchronous one, which takes the error (or ECONNABORTED if SO_ERROR took it) and resets the
+/// socket for another attempt.
+fn tells_again(entry: &mut Entry, entered: Option<BootNs>, result: u16) -> bool {
+    let Some(last) = &mut entry.last_failure else { return false };
+    let same_call = entered.is_some_and(|entered| entered <= last.at);
+    let takes_it = !last.reported && (last.errno == Some(result) || result == errno::ECONNABORTED);
+    last.reported |= same_call || takes_it;
+    same_call || takes_it
+}

@@ -1,0 +1,274 @@
+//! One socket in the table, and how its facts are put together.
+
+use crate::decode::event::{BootNs, Event, Flags, SockRef, Totals, Tuple};
+use crate::record::{ClosedBy, EngineName, EventName, PidSource, Protocol, Role, TcpState};
+
+use super::cause::{self, AttemptEnd, LifetimeEnd, SentReason};
+use super::fact::{Actor, ConnId, Fact, Origin};
+
+/// How a socket is found again: by its cookie, where the kernel tells it; its address is used again by
+/// others within a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Cookie(u64),
+    Addr(u64),
+}
+
+impl Key {
+    pub(super) fn of(sock: SockRef) -> Option<Self> {
+        match (sock.cookie, sock.addr) {
+            (0, 0) => None,
+            (0, addr) => Some(Self::Addr(addr)),
+            (cookie, _) => Some(Self::Cookie(cookie)),
+        }
+    }
+}
+
+/// Where a socket is in its life. See the diagram in `conn.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Attempt,
+    Open,
+    Listening,
+    Held,
+    Ended,
+}
+
+/// The move to CLOSED, kept until its cause is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) at: BootNs,
+    pub(super) from: TcpState,
+    pub(super) flags: Flags,
+    pub(super) totals: Totals,
+    pub(super) engine: EngineName,
+    pub(super) owner_exiting: bool,
+}
+
+/// How the last attempt on this socket failed, so that a later connect() that only reports it is not taken
+/// for another attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastFailure {
+    pub(super) at: BootNs,
+    pub(super) errno: Option<u16>,
+    pub(super) reported: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) phase: Phase,
+    pub(super) id: ConnId,
+    pub(super) tuple: Tuple,
+    pub(super) protocol: Protocol,
+    pub(super) role: Role,
+    pub(super) owner: Option<Actor>,
+    pub(super) pid_source: PidSource,
+    /// The first SYN, for a client.
+    pub(super) started: Option<BootNs>,
+    pub(super) established: Option<BootNs>,
+    pub(super) accepted: Option<BootNs>,
+    pub(super) syn_retransmits: u32,
+    pub(super) first_fin: Option<ClosedBy>,
+    pub(super) exit_fin: bool,
+    pub(super) closer: Option<Actor>,
+    pub(super) reset_received: bool,
+    pub(super) reset_sent: Option<(SentReason, Option<u32>)>,
+    pub(super) soft: u16,
+    pub(super) ending: Option<Ending>,
+    pub(super) last_failure: Option<LastFailure>,
+    /// When the snapshot found it.
+    pub(super) seeded: Option<BootNs>,
+    pub(super) pre_existing: bool,
+    pub(super) incomplete: bool,
+    /// Our own: nothing is said of it.
+    pub(super) silent: bool,
+}
+
+impl Entry {
+    pub(super) fn new(event: &Event, tuple: Tuple, phase: Phase, role: Role, generation: u32) -> Self {
+        let origin = match event.sock.cookie {
+            0 => Origin::Birth(event.at.0),
+            cookie => Origin::Cookie(cookie),
+        };
+        Self {
+            phase,
+            id: ConnId { origin, generation },
+            tuple,
+            protocol: event.protocol,
+            role,
+            owner: None,
+            pid_source: PidSource::Unknown,
+            started: None,
+            established: None,
+            accepted: None,
+            syn_retransmits: 0,
+            first_fin: None,
+            exit_fin: false,
+            closer: None,
+            reset_received: false,
+            reset_sent: None,
+            soft: 0,
+            ending: None,
+            last_failure: None,
+            seeded: None,
+            pre_existing: false,
+            incomplete: false,
+            silent: false,
+        }
+    }
+
+    pub(super) fn own(&mut self, owner: Actor, source: PidSource) {
+        (self.owner, self.pid_source) = (Some(owner), source);
+    }
+
+    /// Ports that were not chosen yet are filled in by a later event; nothing that is known is overwritten.
+    pub(super) fn learn(&mut self, tuple: &Tuple) {
+        if self.tuple.local_port == 0 {
+            self.tuple.local_port = tuple.local_port;
+        }
+        if self.tuple.local_addr.is_unspecified() && self.phase != Phase::Listening {
+            self.tuple.local_addr = tuple.local_addr;
+        }
+        if self.tuple.remote_port == 0 && self.phase != Phase::Listening {
+            (self.tuple.remote_addr, self.tuple.remote_port) = (tuple.remote_addr, tuple.remote_port);
+        }
+    }
+
+    /// A fact about this connection with everything that is always said.
+    pub(super) fn fact(&self, at: BootNs, event: EventName, engine: EngineName) -> Fact {
+        let mut fact = Fact::new(at, event, engine, self.protocol, self.tuple);
+        fact.conn = Some(self.id);
+        fact.role = (self.phase != Phase::Listening).then_some(self.role);
+        fact.owner = self.owner;
+        fact.pid_source = Some(if self.owner.is_some() { self.pid_source } else { PidSource::Unknown });
+        fact.pre_existing = self.pre_existing;
+        fact.incomplete = self.incomplete;
+        fact
+    }
+
+    pub(super) fn established_fact(&self, at: BootNs, engine: EngineName, totals: Option<Totals>) -> Fact {
+        let mut fact = self.fact(at, EventName::Established, engine);
+        fact.connect_ns = between(self.started, at);
+        if let Some(totals) = totals {
+            fact.syn_retransmits = Some(totals.total_retrans);
+            (fact.rtt_us, fact.min_rtt_us) = rtt(&totals);
+        }
+        fact
+    }
+
+    pub(super) fn failed_fact(&self, ending: &Ending, result: Option<u16>, sees_resets: bool) -> Fact {
+        let end = AttemptEnd {
+            err: ending.totals.err,
+            soft: self.soft,
+            result,
+            reset_received: self.reset_received,
+            sees_resets,
+            owner_exiting: ending.owner_exiting,
+        };
+        let (cause, errno) = cause::of_attempt(&end);
+        let mut fact = self.fact(ending.at, EventName::Failed, ending.engine);
+        fact.prev_state = Some(ending.from);
+        fact.state = Some(TcpState::Closed);
+        (fact.cause, fact.errno) = (Some(cause), errno);
+        let soft = if self.soft != 0 { self.soft } else { ending.totals.err_soft };
+        fact.soft_errno = (soft != 0 && Some(soft) != errno).then_some(soft);
+        fact.syn_retransmits = Some(u32::from(ending.totals.retransmits));
+        fact.duration_ns = between(self.started, ending.at);
+        if self.reset_received {
+            fact.reset_by = Some(crate::record::End::Remote);
+        }
+        fact
+    }
+
+    pub(super) fn closed_fact(&self, ending: &Ending, sees_accepts: bool) -> Fact {
+        let totals = &ending.totals;
+        let fin_sent = matches!(
+            ending.from,
+            TcpState::FinWait1
+                | TcpState::FinWait2
+                | TcpState::Closing
+                | TcpState::TimeWait
+                | TcpState::LastAck
+        );
+        let all_acked = totals.snd_una == totals.write_seq;
+        let unread = unread(ending);
+        let accepted = self.accepted();
+        let verdict = cause::of_lifetime(&LifetimeEnd {
+            from: ending.from,
+            err: totals.err,
+            reset_sent: self.reset_sent.map(|(reason, _)| reason),
+            first_fin: self.first_fin,
+            exit_fin: self.exit_fin,
+            unread,
+            never_accepted: sees_accepts && accepted == Some(false),
+            probes: totals.probes,
+            all_acked,
+        });
+        let mut fact = self.fact(ending.at, EventName::Closed, ending.engine);
+        fact.prev_state = Some(ending.from);
+        fact.state = Some(TcpState::Closed);
+        fact.errno = (totals.err != 0).then_some(totals.err);
+        let soft = if self.soft != 0 { self.soft } else { totals.err_soft };
+        fact.soft_errno = (soft != 0 && soft != totals.err).then_some(soft);
+        fact.cause = Some(verdict.cause);
+        fact.closed_by = Some(verdict.closed_by);
+        fact.reset_by = verdict.reset_by;
+        fact.reset_reason =
+            self.reset_sent.and_then(|(_, number)| number).filter(|_| verdict.reset_by.is_some());
+        fact.closer = self.closer;
+        fact.connect_ns = self.established.and_then(|e| between(self.started, e));
+        fact.accept_wait_ns = self.accepted.and_then(|a| between(self.established, a));
+        fact.duration_ns = between(self.established, ending.at);
+        fact.bytes_sent = self.payload_sent(totals, fin_sent && all_acked);
+        fact.bytes_received = Some(payload_received(totals, ending.flags.fin_received));
+        fact.retransmits = Some(totals.total_retrans.saturating_sub(self.syn_retransmits));
+        fact.syn_retransmits =
+            (self.role == Role::Client && !self.pre_existing).then_some(self.syn_retransmits);
+        (fact.rtt_us, fact.min_rtt_us) = rtt(totals);
+        fact.unread_bytes = (verdict.cause == crate::record::Cause::ResetUnreadData).then_some(unread);
+        fact.accepted = accepted.filter(|_| sees_accepts);
+        fact
+    }
+
+    /// Whether accept() took it: known for servers whose birth was seen.
+    fn accepted(&self) -> Option<bool> {
+        (self.role == Role::Server && !self.pre_existing && !self.incomplete)
+            .then_some(self.accepted.is_some())
+    }
+
+    /// `bytes_acked` counts the SYN of an active open and an acknowledged FIN. Without the role it would be a
+    /// guess.
+    pub(super) fn payload_sent(&self, totals: &Totals, fin_acked: bool) -> Option<u64> {
+        let syn = match self.role {
+            Role::Client => 1,
+            Role::Server => 0,
+            Role::Unknown => return None,
+        };
+        Some(totals.bytes_acked.saturating_sub(syn + u64::from(fin_acked)))
+    }
+}
+
+/// `bytes_received` counts the peer's FIN.
+pub(super) fn payload_received(totals: &Totals, fin_received: bool) -> u64 {
+    totals.bytes_received.saturating_sub(u64::from(fin_received))
+}
+
+/// Bytes received and not read; the peer's FIN has a sequence number too.
+fn unread(ending: &Ending) -> u64 {
+    let ahead = ending.totals.rcv_nxt.wrapping_sub(ending.totals.copied_seq);
+    u64::from(ahead).saturating_sub(u64::from(ending.flags.fin_received))
+}
+
+/// Smoothed and minimum round-trip time, µs.
+pub(super) fn rtt(totals: &Totals) -> (Option<u32>, Option<u32>) {
+    let smoothed = totals.srtt_us8 >> 3;
+    (
+        (smoothed != 0).then_some(smoothed),
+        (totals.min_rtt_us != u32::MAX && smoothed != 0).then_some(totals.min_rtt_us),
+    )
+}
+
+/// Nanoseconds from one moment to another; clocks of two CPUs may differ by a little.
+pub(super) fn between(from: Option<BootNs>, to: BootNs) -> Option<u64> {
+    from.map(|from| to.0.saturating_sub(from.0))
+}

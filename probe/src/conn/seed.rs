@@ -1,0 +1,158 @@
+//! Snapshots: sockets that existed before the start, and the table's comparison with the kernel's after a
+//! loss.
+
+use std::collections::HashSet;
+
+use crate::decode::event::{BootNs, Event, Flags, Kind, Task, Totals, Tuple};
+use crate::record::{EventName, PidSource, Role, TcpState};
+
+use super::Tracker;
+use super::entry::{Entry, Key, Phase, payload_received, rtt};
+use super::fact::Actor;
+
+impl Tracker {
+    /// Takes the sockets and owners found at the start. Listeners first: they tell servers from clients.
+    pub fn seed(&mut self, snapshot: &[Event]) {
+        for event in snapshot {
+            if let Kind::SnapshotSocket { tuple, state: TcpState::Listen, .. } = event.kind {
+                self.seed_socket(event, tuple, TcpState::Listen, None);
+            }
+        }
+        for event in snapshot {
+            match event.kind {
+                Kind::SnapshotSocket { tuple, state, totals, .. } if state != TcpState::Listen => {
+                    self.seed_socket(event, tuple, state, totals);
+                }
+                _ => {}
+            }
+        }
+        for event in snapshot {
+            if let Kind::SnapshotOwner { tuple, state: Some(state), task, totals } = &event.kind {
+                self.seed_socket(event, *tuple, *state, *totals);
+                self.seed_owner(event, task);
+            }
+        }
+        self.say_seeded(snapshot);
+    }
+
+    fn seed_socket(&mut self, event: &Event, tuple: Tuple, state: TcpState, _totals: Option<Totals>) {
+        let Some(key) = Key::of(event.sock) else { return };
+        if event.flags.mptcp_join || self.sockets.contains(&key) || state == TcpState::Closed {
+            return;
+        }
+        let phase = match state {
+            TcpState::Listen => Phase::Listening,
+            TcpState::SynSent => Phase::Attempt,
+            _ => Phase::Open,
+        };
+        let mut entry = Entry::new(event, tuple, phase, self.role(&tuple, state, event.flags), 1);
+        entry.seeded = Some(event.at);
+        entry.pre_existing = true;
+        entry.incomplete = self.lossy;
+        entry.first_fin = match state {
+            TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::record::ClosedBy::Local),
+            TcpState::CloseWait | TcpState::LastAck => Some(crate::record::ClosedBy::Remote),
+            TcpState::Closing => Some(crate::record::ClosedBy::Both),
+            _ => None,
+        };
+        if phase == Phase::Listening {
+            self.listeners.insert(key, &entry);
+        }
+        self.insert(key, entry);
+    }
+
+    /// A port taken by connect() is a client's; one that a listener has is a server's. Anything else (a
+    /// client bound to its port, a server whose listener is gone) is not known.
+    fn role(&self, tuple: &Tuple, state: TcpState, flags: Flags) -> Role {
+        if state == TcpState::SynSent || flags.port_by_connect {
+            Role::Client
+        } else if state == TcpState::SynReceived || state == TcpState::Listen || self.listeners.covers(tuple)
+        {
+            Role::Server
+        } else {
+            Role::Unknown
+        }
+    }
+
+    /// Of several processes that hold a socket, the oldest is its owner.
+    fn seed_owner(&mut self, event: &Event, task: &Task) {
+        let Some(key) = Key::of(event.sock) else { return };
+        let own = task.process.pid == self.limits.own_pid;
+        let Some(entry) = self.sockets.peek_mut(&key).filter(|e| e.seeded.is_some()) else { return };
+        let older = |o: Actor| (task.process.start, task.process.pid) < (o.process.start, o.process.pid);
+        if entry.owner.is_none_or(older) {
+            entry.own(Actor::from(task), PidSource::Snapshot);
+        }
+        entry.silent |= own;
+        if entry.phase == Phase::Listening {
+            let entry = entry.clone();
+            self.listeners.insert(key, &entry);
+        }
+    }
+
+    fn say_seeded(&mut self, snapshot: &[Event]) {
+        let mut said = HashSet::new();
+        for event in snapshot {
+            let (state, totals) = match event.kind {
+                Kind::SnapshotSocket { state, totals, .. } => (Some(state), totals),
+                Kind::SnapshotOwner { state, totals, .. } => (state, totals),
+                _ => continue,
+            };
+            let Some(key) = Key::of(event.sock) else { continue };
+            let Some(entry) = self.sockets.peek(&key) else { continue };
+            if entry.seeded != Some(event.at) || !said.insert(key) {
+                continue;
+            }
+            let mut fact = entry.fact(event.at, EventName::Snapshot, event.engine);
+            fact.state = state;
+            if let Some(totals) = totals
+                && state != Some(TcpState::Listen)
+            {
+                let fin_sent = matches!(
+                    state,
+                    Some(TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::LastAck)
+                );
+                let fin_acked = fin_sent && totals.snd_una == totals.write_seq;
+                fact.bytes_sent = entry.payload_sent(&totals, fin_acked);
+                fact.bytes_received = Some(payload_received(&totals, event.flags.fin_received));
+                (fact.rtt_us, fact.min_rtt_us) = rtt(&totals);
+            }
+            if let Kind::SnapshotSocket { backlog, .. } = event.kind
+                && state == Some(TcpState::Listen)
+            {
+                fact.backlog = Some(backlog);
+            }
+            let silent = entry.silent;
+            self.say(silent, fact);
+        }
+    }
+
+    /// Events were lost. `live` are the sockets that processes hold open now: what is in the table and not
+    /// there has ended unseen, what is there and not in the table began unseen. Sockets that no process
+    /// holds (closing, or not accepted yet) do not show, so they stay.
+    pub fn resync(&mut self, now: BootNs, live: &[Event]) {
+        self.lossy = true;
+        let held: HashSet<Key> = live.iter().filter_map(|e| Key::of(e.sock)).collect();
+        let mut gone = Vec::new();
+        for (key, entry) in &mut self.sockets {
+            if entry.phase == Phase::Ended {
+                continue;
+            }
+            entry.incomplete = true;
+            let unheld =
+                entry.first_fin.is_some() || (entry.role == Role::Server && entry.accepted.is_none());
+            if !held.contains(key) && (!unheld || entry.phase == Phase::Listening) {
+                gone.push(*key);
+            }
+        }
+        for key in gone {
+            self.end_unseen(key, now);
+        }
+        let fresh: Vec<Event> = live
+            .iter()
+            .filter(|e| Key::of(e.sock).is_some_and(|k| !self.sockets.contains(&k)))
+            .cloned()
+            .collect();
+        self.seed(&fresh);
+    }
+}
