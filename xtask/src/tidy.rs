@@ -53,6 +53,8 @@ fn findings(tree: &Tree) -> Result<Vec<Finding>> {
     findings.extend(pages::links(tree));
     findings.extend(pages::commands(tree));
     findings.extend(dependencies::unused(tree)?);
+    // A group in one `use` may break the same rule several times.
+    findings.dedup();
     Ok(findings)
 }
 
