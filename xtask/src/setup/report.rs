@@ -87,7 +87,7 @@ impl Report {
             line(
                 "missing",
                 "kernel BTF",
-                "this kernel was built without CONFIG_DEBUG_INFO_BTF: connprobe builds, but traces here only through sock_diag",
+                "no /sys/kernel/btf/vmlinux: connprobe builds, but sees less here (`connprobe doctor` says what)",
             );
         }
     }

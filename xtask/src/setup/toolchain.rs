@@ -88,7 +88,7 @@ fn installed() -> Result<Vec<Known>> {
     Ok(text.lines().filter_map(parse_known).collect())
 }
 
-/// Reads a line such as `stable-x86_64-unknown-linux-gnu (active, default) /root/.rustup/toolchains/…`.
+/// Reads a line such as `stable-x86_64-unknown-linux-gnu (active, default) ~/.rustup/toolchains/…`.
 fn parse_known(line: &str) -> Option<Known> {
     let (name, rest) = line.split_once(char::is_whitespace)?;
     let rest = rest.trim();

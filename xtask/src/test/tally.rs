@@ -79,6 +79,11 @@ impl Tally {
         self.skipped.push(format!("{test}: {reason}"));
     }
 
+    /// Counts something that failed before a test could.
+    pub(crate) fn fail(&mut self, what: String) {
+        self.failed.push(what);
+    }
+
     pub(crate) fn skipped(&self) -> &[String] {
         &self.skipped
     }
