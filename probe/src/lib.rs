@@ -7,3 +7,7 @@ pub mod decode;
 pub mod enrich;
 
 pub mod record;
+
+pub mod ls;
+
+pub mod command;
