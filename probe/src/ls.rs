@@ -1,10 +1,11 @@
 //! The table of sockets: `sock_diag` of every network namespace joined with their holders in `/proc`.
 
+pub mod args;
 pub mod render;
 mod select;
+mod unseen;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,12 +13,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::decode::event::ProcessImage;
 use crate::enrich::process::Identity;
 use crate::enrich::{collect::image_of, users::UserNames};
-use crate::kernel::netns::{self, Netns, NetnsError};
+use crate::kernel::netns::{self, NetnsError};
 use crate::kernel::proc::SocketOwners;
-use crate::kernel::sock_diag::{self, DiagSocket, Dump, SockDiagError, Transport};
+use crate::kernel::sock_diag::{self, DiagSocket, SockDiagError, Transport};
 use crate::record::{EngineName, EventName, PidSource, Protocol, Record, Role, TcpState, Timestamp};
 
 pub use select::{Selection, StateSet, parse_network, parse_state};
+pub use unseen::Unseen;
 
 /// Why there is no table at all.
 #[derive(Debug, thiserror::Error)]
@@ -53,25 +55,6 @@ pub struct Inventory {
     pub unseen: Unseen,
 }
 
-/// What the caller could not see.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unseen {
-    /// Sockets (of those shown) that belong to a file no visible process holds.
-    pub ownerless: usize,
-    /// Processes whose files may not be read.
-    pub hidden_processes: u32,
-    /// Processes whose network namespace may not be read.
-    pub hidden_netns: u32,
-    /// Network namespaces that could not be entered.
-    pub closed_netns: u32,
-    /// The kernel's table changed so much during the dump that some sockets may be missing.
-    pub interrupted: bool,
-    /// Answers of the kernel that made no sense.
-    pub malformed: u32,
-    /// Dumps that failed, in words.
-    pub failed: Vec<String>,
-}
-
 /// Lists the sockets of these transports in all network namespaces, or in the one given by its inode or name.
 /// Blocking; needs no root for what the kernel shows everybody.
 ///
@@ -82,6 +65,7 @@ pub fn collect(transports: &[Transport], namespace: Option<&str>) -> Result<Inve
     let mut unseen = Unseen {
         closed_netns: listing.unopened,
         hidden_netns: listing.hidden_processes,
+        root: nix::unistd::geteuid().is_root(),
         ..Unseen::default()
     };
     if let Some(wanted) = namespace {
@@ -92,20 +76,28 @@ pub fn collect(transports: &[Transport], namespace: Option<&str>) -> Result<Inve
         (unseen.closed_netns, unseen.hidden_netns) = (0, 0);
     }
     let mut dumps = Vec::new();
-    let mut first_error = None;
+    let mut first_error: Option<LsError> = None;
     for netns in &listing.namespaces {
-        for result in dump(netns, transports, &mut unseen) {
-            match result {
-                Ok(dump) => dumps.push((netns.inode, dump)),
-                Err(e) => {
-                    unseen.failed.push(e.to_string());
-                    first_error.get_or_insert(e);
+        match netns::in_netns(netns, || transports.iter().map(|&t| sock_diag::dump(t)).collect::<Vec<_>>()) {
+            Err(e) => {
+                unseen.closed_netns += 1;
+                first_error.get_or_insert(e.into());
+            }
+            Ok(results) => {
+                for result in results {
+                    match result {
+                        Ok(dump) => dumps.push((netns.inode, dump)),
+                        Err(e) => {
+                            unseen.failed.push(e.to_string());
+                            first_error.get_or_insert(e.into());
+                        }
+                    }
                 }
             }
         }
     }
     if let (true, Some(error)) = (dumps.is_empty(), first_error) {
-        return Err(error.into());
+        return Err(error);
     }
     unseen.failed.dedup();
     let owners = SocketOwners::read();
@@ -119,14 +111,6 @@ pub fn collect(transports: &[Transport], namespace: Option<&str>) -> Result<Inve
     }
     rows.sort_by_cached_key(|row| order(&row.record));
     Ok(Inventory { rows, unseen })
-}
-
-fn dump(netns: &Netns, transports: &[Transport], unseen: &mut Unseen) -> Vec<Result<Dump, SockDiagError>> {
-    let dumps = netns::in_netns(netns, || transports.iter().map(|&t| sock_diag::dump(t)).collect());
-    dumps.unwrap_or_else(|_| {
-        unseen.closed_netns += 1;
-        Vec::new()
-    })
 }
 
 /// Each process is read once.
@@ -297,45 +281,6 @@ impl Inventory {
         if self.unseen.ownerless == 0 && !selection.asks_for_owner() {
             self.unseen.hidden_processes = 0;
         }
-    }
-}
-
-impl Unseen {
-    /// Everything was seen.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl fmt::Display for Unseen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = self.failed.clone();
-        match (self.ownerless, self.hidden_processes) {
-            (0, 0) => {}
-            (n, 0) => parts.push(format!(
-                "owners of {n} sockets unknown: held by the kernel, or by processes outside this PID namespace"
-            )),
-            (n, hidden) => parts.push(format!(
-                "owners of {n} sockets unknown, the files of {hidden} processes may not be read: run as root, or with \
-                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
-            )),
-        }
-        if self.closed_netns > 0 {
-            parts.push(format!("{} network namespaces not entered: run as root", self.closed_netns));
-        }
-        if self.hidden_netns > 0 {
-            parts.push(format!(
-                "network namespaces of {} processes not visible: run as root",
-                self.hidden_netns
-            ));
-        }
-        if self.interrupted {
-            parts.push("the kernel's table changed during the dump, some sockets may be missing".into());
-        }
-        if self.malformed > 0 {
-            parts.push(format!("{} answers of the kernel not understood", self.malformed));
-        }
-        f.write_str(&parts.join("; "))
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::command::ls::{LsArgs, run};
 use crate::decode::event::ProcessId;
+use crate::kernel::netns::Netns;
 
 #[derive(Parser)]
 struct Cli {
@@ -67,7 +68,7 @@ fn a_listener_and_both_ends_of_a_connection_are_listed_with_their_owner() {
         assert_eq!(record["uid"], nix::unistd::geteuid().as_raw());
         assert_eq!(record["netns"], netns);
         assert_eq!((&record["family"], &record["protocol"]), (&json!("ipv4"), &json!("tcp")));
-        assert!(record["exe"].as_str().unwrap().contains("probe-"));
+        assert_eq!(record["exe"].as_str(), std::env::current_exe().unwrap().to_str());
         assert_eq!(record.get("duration_ns"), None);
     }
     let listener = &found[0];
@@ -235,11 +236,6 @@ fn the_table_looks_like_this() {
     let mut out = Vec::new();
     render::text(&inventory.rows, false, &mut out).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
-    assert_eq!(
-        inventory.unseen.to_string(),
-        "owners of 2 sockets unknown, the files of 3 processes may not be read: run as root, or with CAP_SYS_PTRACE \
-         and CAP_DAC_READ_SEARCH"
-    );
     assert_eq!(inventory.unseen.ownerless, 2);
 
     // Asked for a worker, its row says so.
