@@ -9,3 +9,7 @@ pub mod conn;
 pub mod enrich;
 
 pub mod record;
+
+pub mod ls;
+
+pub mod command;

@@ -9,6 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, LazyLock};
 use std::{fs, path::Path};
 
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
+
 pub use parse::{CgroupRule, cgroup_path, clean};
 
 /// Longest command line kept, bytes of `/proc/PID/cmdline`.
@@ -51,23 +54,19 @@ impl SocketOwners {
     }
 
     fn read_process(&mut self, pid: u32) -> io::Result<()> {
-        let directory = format!("/proc/{pid}/fd");
-        let mut link = String::with_capacity(directory.len() + 8);
-        for entry in fs::read_dir(&directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
+        let path = format!("/proc/{pid}/fd");
+        // Links are read relative to the directory: looking up the whole path takes twice as long.
+        let directory = fs::File::open(&path)?;
+        for entry in fs::read_dir(&path)? {
+            let name = entry?.file_name();
             let Some(fd) = name.to_str().and_then(|n| n.parse().ok()) else { continue };
-            link.clear();
-            link.push_str(&directory);
-            link.push('/');
-            link.push_str(name.to_str().unwrap_or_default());
-            match fs::read_link(&link) {
+            match readlinkat(&directory, &*name) {
                 Ok(target) => {
-                    if let Some(inode) = parse::socket_inode(target.as_os_str().as_bytes()) {
+                    if let Some(inode) = parse::socket_inode(target.as_bytes()) {
                         self.owners.entry(inode).or_default().push(Owner { pid, fd });
                     }
                 }
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(e),
+                Err(e @ (Errno::EACCES | Errno::EPERM)) => return Err(e.into()),
                 Err(_) => {} // closed meanwhile
             }
         }

@@ -1,0 +1,3 @@
+//! The subcommands: arguments and wiring, one file each.
+
+pub mod ls;
