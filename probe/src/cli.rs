@@ -163,8 +163,8 @@ pub struct FilterArgs {
     #[arg(long, value_name = "CIDRS")]
     pub addr: Vec<Networks>,
     /// Address family: ipv4 or ipv6
-    #[arg(long, value_name = "FAMILY", value_parser = parse::<Option<Family>>)]
-    pub family: Option<Option<Family>>,
+    #[arg(long, value_name = "FAMILY", value_parser = named::<Family>)]
+    pub family: Option<Family>,
     /// Network namespaces, by inode or path
     #[arg(long, value_name = "NETNS")]
     pub netns: Vec<List<Netns>>,
@@ -175,8 +175,8 @@ pub struct FilterArgs {
     #[arg(long, value_name = "IDS")]
     pub container: Vec<List<Container>>,
     /// Side of the connection this host is: client, server or unknown
-    #[arg(long, value_name = "ROLE", value_parser = parse::<Option<Role>>)]
-    pub role: Option<Option<Role>>,
+    #[arg(long, value_name = "ROLE", value_parser = named::<Role>)]
+    pub role: Option<Role>,
     /// Only what went wrong
     #[arg(long, short = 'f')]
     pub failures: bool,
@@ -206,8 +206,11 @@ pub struct ManArgs {
     pub command: Option<String>,
 }
 
-fn parse<T: Value>(text: &str) -> Result<T, String> {
-    T::parse(text)
+fn named<T>(text: &str) -> Result<T, String>
+where
+    Option<T>: Value,
+{
+    Option::<T>::parse(text)?.ok_or_else(|| format!("unknown value `{text}`"))
 }
 
 impl Global {
@@ -261,11 +264,11 @@ impl FilterArgs {
             remote_port: ports(&self.remote_port),
             addr: (!self.addr.is_empty())
                 .then(|| Networks(self.addr.iter().flat_map(|networks| networks.0.clone()).collect())),
-            family: self.family,
+            family: self.family.map(Some),
             netns: merge(&self.netns),
             unit: merge(&self.unit),
             container: merge(&self.container),
-            role: self.role,
+            role: self.role.map(Some),
             failures: self.failures.then_some(Switch(true)),
             ..layer
         }

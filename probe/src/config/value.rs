@@ -79,7 +79,7 @@ macro_rules! quoted {
             }
 
             fn toml(&self) -> Option<String> {
-                Some(quote(&self.to_string()))
+                Some(if self.to_string().is_empty() { "[]".to_owned() } else { quote(&self.to_string()) })
             }
         }
     )*};

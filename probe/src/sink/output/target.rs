@@ -42,7 +42,7 @@ impl Target {
         }
     }
 
-    fn new(file: File, path: Option<PathBuf>) -> Self {
+    pub(super) fn new(file: File, path: Option<PathBuf>) -> Self {
         let kind = match file.metadata() {
             Ok(meta) if meta.is_file() => Kind::Regular,
             Ok(meta) if meta.file_type().is_fifo() || meta.file_type().is_socket() => Kind::Pipe,
