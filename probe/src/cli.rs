@@ -198,11 +198,14 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// Names of the subcommands.
+pub const COMMANDS: [&str; 8] = ["trace", "replay", "ls", "doctor", "config", "schema", "completions", "man"];
+
 /// Flags of `man`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ManArgs {
     /// Only the page of this command
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", value_parser = clap::builder::PossibleValuesParser::new(COMMANDS))]
     pub command: Option<String>,
 }
 

@@ -15,19 +15,14 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{Config, Layer, LogLevel, Origins};
+use crate::sink::output::{Stdout, use_color};
 
 /// Runs what the command line asks for.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = Stdout::default();
     match &cli.command {
-        Command::Trace(args) => {
-            drop(out);
-            trace::run(&load(&cli.global, args.layer(&cli.global))?.0)
-        }
-        Command::Replay(args) => {
-            drop(out);
-            replay::run(&args.file, &load(&cli.global, args.layer(&cli.global))?.0)
-        }
+        Command::Trace(args) => trace::run(&load(&cli.global, args.layer(&cli.global))?.0),
+        Command::Replay(args) => replay::run(&args.file, &load(&cli.global, args.layer(&cli.global))?.0),
         Command::Ls(args) => {
             load(&cli.global, cli.global.layer())?;
             ls::run(args, &mut out)
@@ -41,7 +36,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Completions(args) => completions::run(args, &mut out),
         Command::Man(args) => man::run(args, &mut out),
     }?;
-    io::stdout().flush()?;
+    out.flush()?;
     Ok(())
 }
 
@@ -64,5 +59,5 @@ fn start_log(level: LogLevel, config: &Config) {
     let stderr = io::IsTerminal::is_terminal(&io::stderr());
     let log = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level);
     // A second start (tests) keeps the first log.
-    let _ = log.with_ansi(crate::sink::output::use_color(config.color, stderr)).try_init();
+    let _ = log.with_ansi(use_color(config.color, stderr)).try_init();
 }

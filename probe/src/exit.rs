@@ -84,10 +84,12 @@ fn known(error: &(dyn Error + 'static)) -> Option<Code> {
     if let Some(error) = error.downcast_ref::<capture::Error>() {
         return Some(if error.is_output() { Code::Output } else { Code::Record });
     }
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        return (error.kind() == io::ErrorKind::BrokenPipe).then_some(Code::Ok);
-    }
-    None
+    // What commands print goes through `sink::output::Stdout`, which says so in its errors.
+    let error = error.downcast_ref::<io::Error>()?;
+    error.get_ref()?.is::<sink::output::Error>().then(|| match error.kind() {
+        io::ErrorKind::BrokenPipe => Code::Ok,
+        _ => Code::Output,
+    })
 }
 
 impl From<Code> for ExitCode {
@@ -108,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_no_failure() {
-        let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(Code::of(std::iter::once(&error as _)), Code::Ok);
-        let error = io::Error::from(io::ErrorKind::NotFound);
-        assert_eq!(Code::of(std::iter::once(&error as _)), Code::Runtime);
+    fn a_closed_stdout_is_no_failure_other_errors_are() {
+        let of = |error: io::Error| Code::of(std::iter::once(&error as _));
+        assert_eq!(of(sink::output::stdout_error(io::ErrorKind::BrokenPipe.into())), Code::Ok);
+        assert_eq!(of(sink::output::stdout_error(io::ErrorKind::StorageFull.into())), Code::Output);
+        assert_eq!(of(io::ErrorKind::BrokenPipe.into()), Code::Runtime);
     }
 }

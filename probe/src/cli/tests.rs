@@ -71,3 +71,9 @@ fn replay_takes_filters_and_output() {
     let layer = args.layer(&cli.global);
     assert_eq!((layer.failures, layer.output), (Some(Switch(true)), Some(FormatName::Csv)));
 }
+
+#[test]
+fn the_list_of_commands_is_whole() {
+    let command = Cli::command();
+    assert_eq!(command.get_subcommands().map(|command| command.get_name()).collect::<Vec<_>>(), COMMANDS);
+}

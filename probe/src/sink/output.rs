@@ -6,6 +6,7 @@
 //! written of the last line is taken back from a regular file, so that it ends with a whole line.
 
 mod queue;
+mod stdout;
 mod target;
 
 use std::io;
@@ -17,6 +18,8 @@ use super::{Format, csv::Csv, ecs::Ecs, json::Json, text::Text};
 use crate::config::{ColorChoice, Config, FormatName};
 use crate::record::{EventName, Record};
 use queue::Queue;
+pub use stdout::Stdout;
+pub(crate) use stdout::stdout_error;
 use target::Target;
 
 /// A chunk is handed on when it is as large as this, even in the middle of a batch.
@@ -34,7 +37,7 @@ pub enum Error {
         source: io::Error,
     },
     /// It cannot be written.
-    #[error("failed to write {name}: {source}; {}", advice(.source))]
+    #[error("failed to write {name}: {source}; {}", advice(source))]
     Write {
         /// `stdout`, or the file.
         name: String,

@@ -1,7 +1,7 @@
 //! The JSON Schema of the stream.
 
 use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::record::{Record, SCHEMA_VERSION};
 
@@ -23,9 +23,29 @@ fn close(schema: &mut Value) {
             if map.contains_key("properties") && !map.contains_key("additionalProperties") {
                 map.insert("additionalProperties".to_owned(), json!(false));
             }
+            never_null(map);
             map.values_mut().for_each(close);
         }
         Value::Array(list) => list.iter_mut().for_each(close),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// An `Option` is left out when it is `None`: what schemars says of null does not happen.
+fn never_null(map: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(mut choices)) = map.remove("anyOf") {
+        choices.retain(|choice| *choice != json!({ "type": "null" }));
+        match <[Value; 1]>::try_from(choices) {
+            Ok([Value::Object(only)]) => map.extend(only),
+            Ok([only]) => drop(map.insert("anyOf".to_owned(), json!([only]))),
+            Err(choices) => drop(map.insert("anyOf".to_owned(), Value::Array(choices))),
+        }
     }
 }
