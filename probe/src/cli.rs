@@ -15,7 +15,7 @@ mod help;
 
 /// See every TCP connection of this host: who, with whom, how long, how much, and how it ended.
 #[derive(Parser, Debug)]
-#[command(name = "connprobe", version, propagate_version = true, after_help = help::top())]
+#[command(name = "connprobe", version, after_help = help::top())]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Flags of every command.

@@ -31,23 +31,20 @@ fn whole(cli: &clap::Command, page: &mut Vec<u8>) -> anyhow::Result<()> {
     top.render_description_section(page)?;
     top.render_options_section(page)?;
     for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
-        let man = clap_mangen::Man::new(command.clone());
+        // What every command has is told once, above.
+        let own = |arg: clap::Arg| {
+            let everywhere = arg.is_global_set() || arg.get_id() == "help";
+            if everywhere { arg.hide(true) } else { arg }
+        };
+        let man = clap_mangen::Man::new(command.clone().mut_args(own));
         writeln!(page, ".SH \"CONNPROBE {}\"", command.get_name().to_uppercase())?;
-        for section in [
-            section(|out| man.render_description_section(out))?,
-            section(|out| man.render_synopsis_section(out))?,
-            section(|out| man.render_options_section(out))?,
-            section(|out| man.render_extra_section(out))?,
-        ] {
-            page.extend(section.replace(".SH ", ".SS ").as_bytes());
-        }
+        let mut sections = Vec::new();
+        man.render_description_section(&mut sections)?;
+        man.render_synopsis_section(&mut sections)?;
+        man.render_options_section(&mut sections)?;
+        man.render_extra_section(&mut sections)?;
+        page.extend(String::from_utf8(sections)?.replace(".SH ", ".SS ").as_bytes());
     }
     top.render_extra_section(page)?;
     Ok(())
-}
-
-fn section(render: impl Fn(&mut Vec<u8>) -> std::io::Result<()>) -> anyhow::Result<String> {
-    let mut out = Vec::new();
-    render(&mut out)?;
-    Ok(String::from_utf8(out)?)
 }

@@ -19,6 +19,7 @@ use crate::config::{ColorChoice, Config, FormatName};
 use crate::record::{EventName, Record};
 use queue::Queue;
 pub use stdout::Stdout;
+#[cfg(test)]
 pub(crate) use stdout::stdout_error;
 use target::Target;
 

@@ -39,6 +39,10 @@ fn manual_page_has_all_commands_and_exit_codes() {
         assert!(page.contains(&format!(".SH \"CONNPROBE {}\"", command.to_uppercase())), "{command}");
     }
     assert!(page.contains("Exit codes"));
+    // `ls` has its own tests.
+    let (before, rest) = page.split_once(".SH \"CONNPROBE LS\"").expect("ls is there");
+    let after = rest.find(".SH \"CONNPROBE DOCTOR\"").expect("doctor comes after ls");
+    insta::assert_snapshot!(format!("{before}{}", &rest[after..]));
 }
 
 #[test]
