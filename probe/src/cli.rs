@@ -31,7 +31,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Config file [default: $XDG_CONFIG_HOME/connprobe/config.toml, then /etc/connprobe/config.toml, if there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "CONNPROBE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// No colours, as with NO_COLOR=1
     #[arg(long, global = true)]

@@ -213,12 +213,12 @@ const BUFFER_MIN: u64 = 64 << 10;
 const BUFFER_MAX: u64 = 2 << 30;
 
 impl Config {
-    /// Reads all layers. `flags` is what the command line says, `path` the `--config` flag; without it
+    /// Reads all layers. `flags` is what the command line says, `path` the `--config` flag (or `CONNPROBE_CONFIG`); without it
     /// `$XDG_CONFIG_HOME/connprobe/config.toml` and `/etc/connprobe/config.toml` are tried, the first one that
     /// exists is the one.
     pub fn load(path: Option<&Path>, flags: Layer) -> Result<(Self, Origins), Error> {
         let get = |name: &str| std::env::var(name).ok();
-        let file = match path.map(Path::to_owned).or_else(|| get("CONNPROBE_CONFIG").map(PathBuf::from)) {
+        let file = match path.map(Path::to_owned) {
             Some(path) => Some(path),
             None => file::search(&get),
         };

@@ -19,7 +19,8 @@ pub(super) fn run(args: &ManArgs, out: &mut impl Write) -> anyhow::Result<()> {
         }
         None => whole(&cli, &mut page)?,
     }
-    out.write_all(&page)?;
+    // clap calls what is below the flags EXTRA; it is examples and exit codes.
+    out.write_all(String::from_utf8(page)?.replace(" EXTRA\n", " NOTES\n").as_bytes())?;
     Ok(())
 }
 

@@ -117,6 +117,8 @@ impl Output {
         let mut pending = Vec::new();
         if target.is_empty() {
             pending.extend_from_slice(&header);
+        } else if target.ends_inside_line() {
+            pending.push(b'\n');
         }
         let (queue, name, prompt) = (Queue::new(cap), target.name(), target.is_terminal());
         let taker = queue.clone();

@@ -1,7 +1,7 @@
 //! The file, pipe or terminal itself.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IsTerminal, Seek, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -59,6 +59,19 @@ impl Target {
     /// Whether nothing is in it yet: a header belongs on top.
     pub(super) fn is_empty(&self) -> bool {
         self.kind != Kind::Regular || self.file.metadata().is_ok_and(|meta| meta.len() == 0)
+    }
+
+    /// Whether the file ends in the middle of a line, as a crash leaves it: the next line must not join it.
+    pub(super) fn ends_inside_line(&self) -> bool {
+        let last = || -> io::Result<u8> {
+            // A file opened for appending cannot be read.
+            let mut file = File::open(self.path.as_ref().ok_or(ErrorKind::NotFound)?)?;
+            file.seek(io::SeekFrom::End(-1))?;
+            let mut byte = [0];
+            file.read_exact(&mut byte)?;
+            Ok(byte[0])
+        };
+        self.kind == Kind::Regular && last().is_ok_and(|byte| byte != b'\n')
     }
 
     pub(super) fn name(&self) -> String {

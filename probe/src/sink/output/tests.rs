@@ -29,6 +29,21 @@ fn a_new_file_has_all_lines_and_is_not_for_everybody() {
 }
 
 #[test]
+fn a_line_cut_by_a_crash_is_not_joined() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.json");
+    std::fs::write(&path, "{\"v\":1}\n{\"v\":").unwrap();
+    for _ in 0..2 {
+        let mut output = open(&path, FormatName::Json, Policy::Drop).unwrap();
+        output.send(&sample(EventName::Closed));
+        output.finish(None).unwrap();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let whole = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+    assert_eq!((whole, text.lines().count()), (3, 4), "{text}");
+}
+
+#[test]
 fn an_unwritable_file_fails_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let error = open(&dir.path().join("no/such/file"), FormatName::Json, Policy::Drop).err().unwrap();
