@@ -2,12 +2,15 @@
 //! ring buffer, `decode`, `conn`, `enrich` and `record` to the sinks and commands.
 pub mod decode;
 pub mod record;
-// after the record
+
 pub mod filter;
 pub mod sink;
-// around it
+
 pub mod capture;
-pub mod cli;
-pub mod command;
+
 pub mod config;
+
+pub mod cli;
+
+pub mod command;
 pub mod exit;
