@@ -1,1 +1,21 @@
-fn main() {}
+//! `connprobe`: parse, run, exit.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use probe::cli::Cli;
+use probe::{command, exit};
+
+fn main() -> ExitCode {
+    let code = match command::run(&Cli::parse()) {
+        Ok(()) => exit::Code::Ok,
+        Err(error) => {
+            let code = exit::Code::of(error.chain());
+            if code != exit::Code::Ok {
+                eprintln!("connprobe: {error:#}");
+            }
+            code
+        }
+    };
+    code.into()
+}
