@@ -13,10 +13,11 @@ pub fn check(t: &Tuple) -> Result<(), GaveUp> {
     if family_passes(t) && remote_port_passes(t) && prefix_passes(t) { Ok(()) } else { Err(GaveUp) }
 }
 
+/// A listener passes: one on `::` takes IPv4 too, and owns what it has not handed out.
 #[inline(always)]
 fn family_passes(t: &Tuple) -> bool {
     let family = setting(|s| unsafe { &raw const (*s).family });
-    family == 0 || family == u32::from(t.family)
+    family == 0 || family == u32::from(t.family) || t.remote_port == 0
 }
 
 /// A port of 0 is a listener's, or a socket's that has been disconnected: both pass.

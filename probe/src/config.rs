@@ -195,8 +195,6 @@ settings! {
     record: Option<PathBuf> = None,
     /// Size of the kernel's ring buffer; rounded up to a power of two.
     buffer: Bytes = Bytes(64 << 20),
-    /// Batches of events waiting inside connprobe before events are lost.
-    event_queue: u32 = 1024,
     /// Output waiting for a slow reader or disk before records are lost.
     output_queue: Bytes = Bytes(64 << 20),
     /// Connections followed at the same time; the least recently used one is given up beyond it.
@@ -300,13 +298,8 @@ impl Config {
         if self.output_queue.0 < BUFFER_MIN {
             return invalid("output_queue", &origins.output_queue, "it must be at least 64K".to_owned());
         }
-        for (key, value, origin) in [
-            ("event_queue", self.event_queue, &origins.event_queue),
-            ("max_connections", self.max_connections, &origins.max_connections),
-        ] {
-            if value == 0 {
-                return invalid(key, origin, "it must be at least 1".to_owned());
-            }
+        if self.max_connections == 0 {
+            return invalid("max_connections", &origins.max_connections, "it must be at least 1".to_owned());
         }
         if self.hold_ms > 10_000 {
             return invalid("hold_ms", &origins.hold_ms, "it must be at most 10000".to_owned());

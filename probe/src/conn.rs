@@ -87,6 +87,7 @@ pub struct Tracker {
     counts: Counts,
     /// Events were lost at some time: what is not in the table may have been missed.
     lossy: bool,
+    now: BootNs,
     /// What an end is said by that no event showed.
     engine: EngineName,
     /// Names of the kernel's reset reasons, by number.
@@ -104,6 +105,7 @@ impl Tracker {
             facts: VecDeque::new(),
             counts: Counts::default(),
             lossy: false,
+            now: BootNs(0),
             engine: EngineName::Tracepoint,
             reasons,
         }
@@ -124,6 +126,11 @@ impl Tracker {
         self.counts
     }
 
+    /// Time of the last event or timeout.
+    pub fn now(&self) -> BootNs {
+        self.now
+    }
+
     /// Connections and attempts that have not ended.
     pub fn open(&self) -> usize {
         let live = |e: &&Entry| matches!(e.phase, Phase::Attempt | Phase::Open | Phase::Held) && !e.silent;
@@ -132,6 +139,7 @@ impl Tracker {
 
     /// Time has passed: ends that waited long enough are decided with what is known.
     pub fn handle_timeout(&mut self, now: BootNs) {
+        self.now = self.now.max(now);
         while let Some((deadline, key, id)) = self.holds.front().copied()
             && deadline <= now
         {
@@ -142,7 +150,9 @@ impl Tracker {
 
     /// The run is over: nothing more will come, so every hold is decided.
     pub fn finish(&mut self) {
+        let now = self.now;
         self.handle_timeout(BootNs(u64::MAX));
+        self.now = now;
     }
 
     /// One fact from the kernel.
@@ -203,7 +213,7 @@ impl Tracker {
     }
 
     fn actor(&self, event: &Event, task: &Task) -> Option<Actor> {
-        (event.flags.task_is_actor && task.process.pid != 0).then(|| Actor::from(task))
+        (event.flags.task_is_actor && task.process.pid != 0).then(|| Actor::new(task, event.at))
     }
 
     fn is_own(&self, actor: Option<Actor>) -> bool {
@@ -331,7 +341,7 @@ impl Tracker {
         {
             // Fast Open: accept() can come first. Or the snapshot did.
             entry.established = Some(event.at);
-            entry.pre_existing &= !entry.seeded.is_some_and(|seeded| event.at < seeded);
+            entry.pre_existing &= entry.seeded.is_none_or(|seeded| event.at >= seeded);
             return;
         }
         let generation = self.next_generation(event, key);
@@ -345,7 +355,7 @@ impl Tracker {
     }
 
     fn accepted(&mut self, event: &Event, tuple: Tuple, task: &Task) {
-        let (Some(key), actor) = (Key::of(event.sock), Actor::from(task)) else { return };
+        let (Some(key), actor) = (Key::of(event.sock), Actor::new(task, event.at)) else { return };
         let silent = self.is_own(Some(actor));
         if self.sockets.get(&key).is_none() {
             let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, 1);

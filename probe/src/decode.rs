@@ -5,6 +5,8 @@ pub mod event;
 
 mod text;
 
+pub(crate) use text::comm;
+
 use bytemuck::AnyBitPattern;
 use probe_common as wire;
 use probe_common::{flag, kind, task_flag};
@@ -47,32 +49,32 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes a batch: events one after another. After an event whose length cannot be trusted, the rest of the
-/// batch is given up.
-pub fn events(batch: &[u8]) -> Events<'_> {
-    Events { rest: batch }
+/// Decodes a batch: events one after another.
+pub fn events(batch: &[u8]) -> impl Iterator<Item = Result<Event, DecodeError>> {
+    frames(batch).map(event)
 }
 
-/// Iterator over a batch, see [`events`].
-pub struct Events<'a> {
-    rest: &'a [u8],
-}
-
-impl Iterator for Events<'_> {
-    type Item = Result<Event, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
+/// Cuts a batch into its events by their lengths. After an event whose length cannot be trusted, the rest of
+/// the batch comes as one.
+pub fn frames(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = batch;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
             return None;
         }
-        let size = match head(self.rest) {
+        let size = match head(rest) {
             Ok(head) if usize::from(head.size) >= size_of::<wire::Head>() => usize::from(head.size),
-            _ => self.rest.len(),
+            _ => rest.len(),
         };
-        let (frame, rest) = self.rest.split_at(size.min(self.rest.len()));
-        self.rest = rest;
-        Some(event(frame))
-    }
+        let (frame, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        Some(frame)
+    })
+}
+
+/// Whether an event describes a process: told without decoding it.
+pub fn is_process(frame: &[u8]) -> bool {
+    head(frame).is_ok_and(|head| head.kind == kind::PROCESS)
 }
 
 fn head(frame: &[u8]) -> Result<wire::Head, DecodeError> {

@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod collect;
+pub mod describe;
 pub mod process;
 pub mod resolve;
 pub mod users;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use crate::kernel::loader::LoadError;
 use crate::{capture, config, sink};
 
 /// How the program ended.
@@ -80,6 +81,15 @@ fn known(error: &(dyn Error + 'static)) -> Option<Code> {
     }
     if error.is::<sink::output::Error>() {
         return Some(Code::Output);
+    }
+    if let Some(error) = error.downcast_ref::<LoadError>() {
+        return Some(match error {
+            LoadError::Privilege { .. } => Code::Privilege,
+            LoadError::NoObject => Code::Runtime,
+            LoadError::Btf(_) | LoadError::Object(_) | LoadError::Hook { .. } | LoadError::Map { .. } => {
+                Code::Unsupported
+            }
+        });
     }
     if let Some(error) = error.downcast_ref::<capture::Error>() {
         return Some(if error.is_output() { Code::Output } else { Code::Record });

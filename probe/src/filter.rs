@@ -2,6 +2,7 @@
 //! What the kernel can filter cheaply it filters itself; this is the whole truth.
 
 mod events;
+mod kernel;
 pub mod value;
 
 use crate::record::{Cause, EventName, Family, Record, Role};

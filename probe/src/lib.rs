@@ -21,6 +21,7 @@ pub mod config;
 
 pub mod pipeline;
 
+pub mod doctor;
 pub mod ls;
 
 pub mod cli;

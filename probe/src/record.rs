@@ -1,6 +1,9 @@
 //! Records: the contract of the event stream, and the only `Serialize` of it. One [`Record`] is one JSON
 //! object on one line; a field that does not apply is absent. Add fields, never rename them.
 
+pub mod build;
+pub mod errno;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -428,7 +431,7 @@ record! {
 }
 
 /// What `start` says of the tracer.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, serde::Deserialize, JsonSchema)]
 pub struct Tracer {
     /// connprobe's version.
     pub version: String,

@@ -1,10 +1,17 @@
-//! `connprobe doctor`: placeholder, overwritten at the merge.
+//! `connprobe doctor`: what works on this host, and what does not.
 
 use std::io::Write;
 
 use crate::config::Config;
+use crate::doctor::Report;
+use crate::kernel::loader::{Request, Tracer};
 
-/// Says what works on this host.
-pub(super) fn run(_: &Config, _: &mut impl Write) -> anyhow::Result<()> {
-    anyhow::bail!("`doctor` is not wired yet")
+/// Loads and attaches everything once and says what became of it. Fails if tracing does not work.
+pub(super) fn run(config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let request = Request { settings: config.filter().in_kernel(), buffer: 1 << 20, retransmits: true };
+    let mut report = Report { tracer: Tracer::load(&request) };
+    report.write(out)?;
+    out.flush()?;
+    report.tracer?;
+    Ok(())
 }

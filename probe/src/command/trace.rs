@@ -1,8 +1,9 @@
-//! `connprobe trace`: placeholder, overwritten at the merge.
+//! `connprobe trace`: this host, live.
 
 use crate::config::Config;
+use crate::pipeline::live;
 
 /// Traces this host.
-pub(super) fn run(_: &Config) -> anyhow::Result<()> {
-    anyhow::bail!("`trace` is not wired yet")
+pub(super) fn run(config: &Config) -> anyhow::Result<()> {
+    Ok(live::run(config)?)
 }

@@ -101,7 +101,6 @@ fn values_out_of_bounds_say_where_they_come_from() {
             error("buffer = '1K'"),
             error("buffer = '4G'"),
             error("max_connections = 0"),
-            error("event_queue = 0"),
             error("hold_ms = 60000"),
             error("count = 0"),
             error("output_queue = 1"),

@@ -173,7 +173,7 @@ impl Tracker {
         entered: Option<BootNs>,
         result: u16,
     ) {
-        let actor = Actor::from(task);
+        let actor = Actor::new(task, event.at);
         let key = Key::of(event.sock);
         let mut generation = 1;
         if let Some(key) = key

@@ -38,15 +38,18 @@ impl fmt::Display for ConnId {
 pub struct Actor {
     /// Which process.
     pub process: ProcessId,
-    /// Effective user, `None` unknown.
-    pub uid: Option<u32>,
+    /// When it acted: a process can become another program by exec.
+    pub at: BootNs,
+    /// Effective user.
+    pub uid: u32,
     /// Name of the thread group leader, NUL-padded.
     pub comm: [u8; probe_common::COMM_LEN],
 }
 
-impl From<&Task> for Actor {
-    fn from(task: &Task) -> Self {
-        Self { process: task.process, uid: Some(task.uid), comm: task.comm }
+impl Actor {
+    /// The task that did something at a time.
+    pub fn new(task: &Task, at: BootNs) -> Self {
+        Self { process: task.process, at, uid: task.uid, comm: task.comm }
     }
 }
 

@@ -81,7 +81,7 @@ impl Tracker {
         let Some(entry) = self.sockets.peek_mut(&key).filter(|e| e.seeded.is_some()) else { return };
         let older = |o: Actor| (task.process.start, task.process.pid) < (o.process.start, o.process.pid);
         if entry.owner.is_none_or(older) {
-            entry.own(Actor::from(task), PidSource::Snapshot);
+            entry.own(Actor::new(task, event.at), PidSource::Snapshot);
         }
         entry.silent |= own;
         if entry.phase == Phase::Listening {

@@ -36,7 +36,7 @@ pub struct Tuple {
 }
 
 /// Identity of a process: pids are reused, start times tell them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ProcessId {
     /// Process id in the initial PID namespace.
     pub pid: u32,
@@ -213,8 +213,9 @@ pub enum Kind {
     },
 }
 
-/// Who a process is, as its kernel structures said when it first did something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who a process is, as its kernel structures said when it first did something. Kept in record files, because
+/// user space may complete it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ProcessImage {
     /// Which process.
     pub process: ProcessId,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::cgroup;
-use crate::decode::event::{ProcessId, ProcessImage};
+use crate::decode::event::{BootNs, ProcessId, ProcessImage};
 use crate::record::Record;
 
 /// A process with everything that is derived from it. Immutable: whoever keeps the `Arc` keeps who the process
@@ -74,13 +74,19 @@ impl Identity {
     }
 }
 
-/// The processes seen lately. Full, it forgets the one that was not asked for the longest; a connection that
-/// holds its `Arc<Identity>` loses nothing by that.
+/// The processes seen lately, each with its last few images. Full, it forgets the one that was not asked for
+/// the longest.
 #[derive(Debug)]
 pub struct ProcessTable {
-    table: LruCache<ProcessId, Arc<Identity>>,
+    table: LruCache<ProcessId, Images>,
     evicted: u64,
 }
+
+/// Images of one process, oldest first, each with the time it was taken.
+type Images = Vec<(BootNs, Arc<Identity>)>;
+
+/// Images kept of one process: more than this many execs during one connection lose its first one.
+const IMAGES: usize = 4;
 
 impl ProcessTable {
     /// A table of at most `capacity` processes.
@@ -88,20 +94,26 @@ impl ProcessTable {
         Self { table: LruCache::new(capacity), evicted: 0 }
     }
 
-    /// Takes an image and the name of its user, which the caller looks up (a replay must not). An image of a
-    /// process already there replaces it: it has called exec, or moved to another cgroup.
-    pub fn insert(&mut self, image: ProcessImage, user: Option<Arc<str>>) -> Arc<Identity> {
+    /// Takes an image, when it was taken, and the name of its user, which the caller looks up (a replay must
+    /// not). A process has a new image when it has called exec or moved to another cgroup.
+    pub fn insert(&mut self, at: BootNs, image: ProcessImage, user: Option<Arc<str>>) {
         let process = image.process;
-        let identity = Arc::new(Identity::new(image, user));
-        if let Some((evicted, _)) = self.table.push(process, identity.clone()) {
-            self.evicted += u64::from(evicted != process);
+        let mut images = self.table.pop(&process).unwrap_or_default();
+        images.push((at, Arc::new(Identity::new(image, user))));
+        images.sort_by_key(|(at, _)| *at);
+        if images.len() > IMAGES {
+            images.remove(0);
         }
-        identity
+        if self.table.push(process, images).is_some() {
+            self.evicted += 1;
+        }
     }
 
-    /// Who the process is now. Keep the answer: it stays as it is when the process calls exec.
-    pub fn get(&mut self, process: ProcessId) -> Option<Arc<Identity>> {
-        self.table.get(&process).cloned()
+    /// Who the process was at a time: its last image from before, or its first if that is later.
+    pub fn at(&mut self, process: ProcessId, at: BootNs) -> Option<&Identity> {
+        let images = self.table.get(&process)?;
+        let before = images.iter().rev().find(|(taken, _)| *taken <= at);
+        before.or(images.first()).map(|(_, identity)| &**identity)
     }
 
     /// Processes in the table.
@@ -137,35 +149,38 @@ mod tests {
     }
 
     #[test]
-    fn exec_replaces_the_image_but_not_what_connections_hold() {
+    fn exec_changes_who_the_process_is_from_then_on() {
         let mut table = ProcessTable::new(NonZeroUsize::MIN.saturating_add(3));
-        let before = table.insert(image(7, 70, "sh"), None);
-        let after = table.insert(image(7, 70, "curl"), Some("me".into()));
-        assert_eq!((&*before.comm, &*after.comm), ("sh", "curl"));
-        assert_eq!(table.get(ProcessId { pid: 7, start: 70 }).as_deref(), Some(&*after));
+        let id = ProcessId { pid: 7, start: 70 };
+        table.insert(BootNs(100), image(7, 70, "sh"), None);
+        table.insert(BootNs(200), image(7, 70, "curl"), Some("me".into()));
+        let comm = |table: &mut ProcessTable, at| table.at(id, BootNs(at)).unwrap().comm.to_string();
+        assert_eq!(comm(&mut table, 150), "sh");
+        assert_eq!(comm(&mut table, 200), "curl");
+        assert_eq!(comm(&mut table, 50), "sh");
         assert_eq!((table.len(), table.evicted()), (1, 0));
     }
 
     #[test]
     fn a_reused_pid_is_another_process() {
         let mut table = ProcessTable::new(NonZeroUsize::MIN.saturating_add(3));
-        table.insert(image(7, 70, "old"), None);
-        assert_eq!(table.get(ProcessId { pid: 7, start: 71 }), None);
-        table.insert(image(7, 71, "new"), None);
-        assert_eq!(&*table.get(ProcessId { pid: 7, start: 70 }).unwrap().comm, "old");
-        assert_eq!(&*table.get(ProcessId { pid: 7, start: 71 }).unwrap().comm, "new");
+        table.insert(BootNs(0), image(7, 70, "old"), None);
+        assert!(table.at(ProcessId { pid: 7, start: 71 }, BootNs(9)).is_none());
+        table.insert(BootNs(0), image(7, 71, "new"), None);
+        assert_eq!(&*table.at(ProcessId { pid: 7, start: 70 }, BootNs(9)).unwrap().comm, "old");
+        assert_eq!(&*table.at(ProcessId { pid: 7, start: 71 }, BootNs(9)).unwrap().comm, "new");
     }
 
     #[test]
     fn a_full_table_forgets_the_least_recently_used() {
         let mut table = ProcessTable::new(NonZeroUsize::new(2).unwrap());
         for pid in [1, 2] {
-            table.insert(image(pid, 1, "p"), None);
+            table.insert(BootNs(0), image(pid, 1, "p"), None);
         }
-        table.get(ProcessId { pid: 1, start: 1 });
-        table.insert(image(3, 1, "p"), None);
-        assert!(table.get(ProcessId { pid: 1, start: 1 }).is_some());
-        assert!(table.get(ProcessId { pid: 2, start: 1 }).is_none());
+        table.at(ProcessId { pid: 1, start: 1 }, BootNs(9));
+        table.insert(BootNs(0), image(3, 1, "p"), None);
+        assert!(table.at(ProcessId { pid: 1, start: 1 }, BootNs(9)).is_some());
+        assert!(table.at(ProcessId { pid: 2, start: 1 }, BootNs(9)).is_none());
         assert_eq!((table.len(), table.evicted(), table.is_empty()), (2, 1, false));
     }
 

@@ -123,6 +123,35 @@ impl Tracer {
         Ok(Self { ebpf, drops, hooks, resolved, no_iterators, seen_losses: BTreeMap::new() })
     }
 
+    /// What this kernel cannot tell, a sentence each.
+    pub fn missing(&self) -> Vec<String> {
+        let hooks = self.hooks.iter().filter(|s| s.engine.is_none());
+        let hooks = hooks.filter_map(|s| Some(format!("{}: {}", s.hook.name, s.hook.lost?)));
+        let mut missing: Vec<String> = hooks.chain(self.resolved.missing.iter().cloned()).collect();
+        if !self.resolved.cookies {
+            missing
+                .push("no socket cookies (kernel before 5.12): connections are known by their birth".into());
+        }
+        if !self.resolved.send_reset_has_reason {
+            missing.push("no `reset_reason` and no resets without a socket (kernel before 6.10)".into());
+        }
+        if let Some(reason) = &self.no_iterators {
+            missing.push(format!("no snapshot of existing sockets: {reason}"));
+        }
+        missing
+    }
+
+    /// The programs' own log, which goes to `tracing` whenever the function is called; `None` when nobody
+    /// wants it.
+    pub fn take_log(&mut self) -> Option<impl FnMut() + use<>> {
+        if !wants_log() {
+            return None;
+        }
+        let failed = |e| tracing::debug!("no log of the programs: {e}");
+        let mut logger = aya_log::EbpfLogger::init(&mut self.ebpf).map_err(failed).ok()?;
+        Some(move || logger.flush())
+    }
+
     /// The ring buffer, once.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
         take_map(&mut self.ebpf, "EVENTS")
@@ -189,7 +218,7 @@ fn settings(request: &Request, resolved: &Resolved) -> Settings {
         (want::RETRANSMITS, request.retransmits),
         (want::COOKIES, resolved.cookies),
         (want::RESET_REASON, resolved.send_reset_has_reason),
-        (want::LOG, tracing::enabled!(target: "probe_ebpf", tracing::Level::DEBUG)),
+        (want::LOG, wants_log()),
     ];
     for (bit, on) in switches {
         if on {
@@ -198,6 +227,11 @@ fn settings(request: &Request, resolved: &Resolved) -> Settings {
     }
     settings.accept_slot = resolved.accept_slot;
     settings
+}
+
+/// Programs log what they give up on, at `debug`.
+fn wants_log() -> bool {
+    tracing::enabled!(target: "probe_ebpf", tracing::Level::DEBUG)
 }
 
 fn load_iterators(ebpf: &mut Ebpf, btf: &aya::Btf) -> Result<(), ProgramError> {

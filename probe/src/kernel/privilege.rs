@@ -33,6 +33,13 @@ pub fn missing() -> Vec<String> {
     NEEDED.iter().filter(|(c, _)| !has(*c)).map(|(c, _)| c.to_string()).collect()
 }
 
+/// Drops every capability of this thread: for threads that only move bytes.
+pub fn drop_all() {
+    // A thread without capabilities has none to drop; one that cannot drop them is no worse off.
+    let _ = caps::clear(None, CapSet::Effective);
+    let _ = caps::clear(None, CapSet::Permitted);
+}
+
 /// Drops all capabilities but those that are still needed, for this thread and the ones it starts from now
 /// on. Call it before other threads are started.
 pub fn drop_rest() -> Result<(), String> {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::{Format, csv::Csv, ecs::Ecs, json::Json, text::Text};
 use crate::config::{ColorChoice, Config, FormatName};
+use crate::kernel::privilege;
 use crate::record::{EventName, Record};
 use queue::Queue;
 pub use stdout::Stdout;
@@ -124,7 +125,10 @@ impl Output {
         let taker = queue.clone();
         let writer = std::thread::Builder::new()
             .name("output".to_owned())
-            .spawn(move || queue::write_all(&taker, target, &header))
+            .spawn(move || {
+                privilege::drop_all();
+                queue::write_all(&taker, target, &header);
+            })
             .map_err(Error::Thread)?;
         Ok(Self { format, queue, writer, policy, name, prompt, pending, dropped: 0 })
     }

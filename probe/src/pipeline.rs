@@ -1,0 +1,214 @@
+//! The only loop: inputs in, records out. Everything that happens comes as an [`Input`], in one order, so a
+//! record file is the list of inputs and a replay gives the same records.
+
+mod frames;
+mod header;
+pub mod live;
+pub mod replay;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::conn::{Limits, Tracker};
+use crate::decode::{self, DecodeError, event::BootNs, event::Event, event::ProcessImage};
+use crate::enrich::process::ProcessTable;
+use crate::filter::Filter;
+use crate::record::build::Context;
+use crate::record::{EventName, LostWhere, Record, RunTotals};
+pub use header::Header;
+
+/// Processes remembered, to name the owners of connections.
+const PROCESSES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+
+/// What can happen to the pipeline.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A batch of events, one after another as they came from the ring buffer.
+    Events(Bytes),
+    /// Sockets and owners found at the start.
+    Snapshot(Bytes),
+    /// Owners found after a loss.
+    Resync(BootNs, Bytes),
+    /// Who processes are, completed with what only the running system knows.
+    Processes(Vec<Process>),
+    /// Every hook is attached and the snapshot is done.
+    Ready(BootNs),
+    /// Time has passed; wall-clock time minus time since boot is now this, ns.
+    Tick(BootNs, i64),
+    /// Something was lost.
+    Lost(BootNs, LostWhere, u64),
+    /// The end.
+    Stop(BootNs),
+}
+
+/// A process, when it was looked at, and the name of its user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// When, ns since boot.
+    pub at: u64,
+    /// Who it is.
+    #[serde(flatten)]
+    pub image: ProcessImage,
+    /// Name of its user, if it has one.
+    pub user: Option<Arc<str>>,
+}
+
+/// Tracker, processes, clock and filter of one run.
+pub struct Pipeline {
+    header: Header,
+    context: Context,
+    tracker: Tracker,
+    processes: ProcessTable,
+    filter: Filter,
+    totals: RunTotals,
+    records: BTreeMap<EventName, u64>,
+    evicted: u64,
+    started: Option<BootNs>,
+    seq: u64,
+}
+
+impl Pipeline {
+    /// A pipeline for a run described by `header`, shown as `config` says.
+    pub fn new(header: Header, config: &Config) -> Self {
+        let filter = config.filter();
+        let limits = Limits {
+            sockets: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
+            hold_ns: header.hold_ns,
+            sees_resets: header.sees("tcp_reset"),
+            sees_accepts: header.sees("inet_csk_accept"),
+            states: filter.events.contains(EventName::State),
+            own_pid: header.own_pid,
+        };
+        Self {
+            context: header.context(config.host_fields.0),
+            tracker: Tracker::new(limits, header.reset_reasons.clone()),
+            processes: ProcessTable::new(PROCESSES),
+            filter,
+            totals: RunTotals::default(),
+            records: BTreeMap::new(),
+            evicted: 0,
+            started: None,
+            seq: 0,
+            header,
+        }
+    }
+
+    /// Takes one input and gives every record that comes of it to `emit`.
+    pub fn handle(&mut self, input: &Input, emit: &mut impl FnMut(Record)) {
+        match input {
+            Input::Events(batch) => self.events(batch, emit),
+            Input::Snapshot(bytes) => {
+                let events = self.decode_all(bytes);
+                self.tracker.seed(&events);
+            }
+            Input::Resync(now, bytes) => {
+                let events = self.decode_all(bytes);
+                self.tracker.resync(*now, &events);
+            }
+            Input::Processes(processes) => {
+                for p in processes {
+                    self.processes.insert(BootNs(p.at), p.image.clone(), p.user.clone());
+                }
+            }
+            Input::Ready(now) => self.start(*now, emit),
+            Input::Tick(now, wall_offset) => {
+                self.context.wall_offset = *wall_offset;
+                self.tracker.handle_timeout(*now);
+            }
+            Input::Lost(now, place, count) => self.lost(*now, *place, *count, emit),
+            Input::Stop(now) => {
+                self.tracker.finish();
+                self.drain(emit);
+                self.stop(*now, emit);
+            }
+        }
+        self.drain(emit);
+    }
+
+    /// When the next [`Input::Tick`] has something to do, beyond keeping the clock right.
+    pub fn poll_timeout(&self) -> Option<BootNs> {
+        self.tracker.poll_timeout()
+    }
+
+    fn events(&mut self, batch: &[u8], emit: &mut impl FnMut(Record)) {
+        for event in decode::events(batch) {
+            if let Some(event) = self.known(event) {
+                self.tracker.handle_event(&event);
+                self.drain(emit);
+            }
+        }
+    }
+
+    fn decode_all(&mut self, bytes: &[u8]) -> Vec<Event> {
+        decode::events(bytes).filter_map(|event| self.known(event)).collect()
+    }
+
+    fn known(&mut self, event: Result<Event, DecodeError>) -> Option<Event> {
+        self.totals.events += 1;
+        match event {
+            Ok(event) => Some(event),
+            Err(e) => {
+                if self.totals.unknown == 0 {
+                    tracing::warn!("an event cannot be read, as perhaps others: {e}");
+                }
+                self.totals.unknown += 1;
+                None
+            }
+        }
+    }
+
+    fn drain(&mut self, emit: &mut impl FnMut(Record)) {
+        while let Some(fact) = self.tracker.poll() {
+            let record = self.context.record(&fact, &mut self.processes);
+            self.emit(record, emit);
+        }
+        let evicted = self.tracker.counts().evicted;
+        if evicted > self.evicted {
+            let count = evicted - std::mem::replace(&mut self.evicted, evicted);
+            let now = self.tracker.now();
+            self.lost(now, LostWhere::Tracker, count, emit);
+        }
+    }
+
+    fn start(&mut self, now: BootNs, emit: &mut impl FnMut(Record)) {
+        self.started = Some(now);
+        let mut record = Record::new(self.context.timestamp(now), EventName::Start);
+        self.context.name_host(&mut record);
+        record.engine = Some(self.header.engine());
+        record.tracer = Some(Box::new(self.header.tracer.clone()));
+        self.emit(record, emit);
+    }
+
+    fn lost(&mut self, now: BootNs, place: LostWhere, count: u64, emit: &mut impl FnMut(Record)) {
+        *self.totals.lost.entry(place.name().to_owned()).or_default() += count;
+        let mut record = Record::new(self.context.timestamp(now), EventName::Lost);
+        (record.lost_where, record.count) = (Some(place), Some(count));
+        self.emit(record, emit);
+    }
+
+    fn stop(&mut self, now: BootNs, emit: &mut impl FnMut(Record)) {
+        let mut record = Record::new(self.context.timestamp(now), EventName::Stop);
+        let mut totals = self.totals.clone();
+        totals.records = self.records.iter().map(|(event, n)| (event.name().to_owned(), *n)).collect();
+        totals.mptcp_subflows = self.tracker.counts().mptcp_joins;
+        totals.open = self.tracker.open() as u64;
+        totals.duration_ns = self.started.map_or(0, |started| now.0.saturating_sub(started.0));
+        record.totals = Some(Box::new(totals));
+        self.emit(record, emit);
+    }
+
+    /// Counts a record, and numbers it if it is shown.
+    fn emit(&mut self, mut record: Record, emit: &mut impl FnMut(Record)) {
+        *self.records.entry(record.event).or_default() += 1;
+        if self.filter.matches(&record) {
+            self.seq += 1;
+            record.seq = self.seq;
+            emit(record);
+        }
+    }
+}
