@@ -107,6 +107,7 @@ impl Tracker {
 
     pub(super) fn reset_received(&mut self, event: &Event, tuple: Tuple, state: Option<TcpState>) {
         let known = self.find(event).map(|entry| {
+            entry.learn(&tuple);
             entry.reset_received = true;
             (entry.silent, entry.fact(event.at, EventName::Reset, event.engine))
         });
@@ -126,6 +127,7 @@ impl Tracker {
     ) {
         let sent = self.sent_reason(reason);
         let known = self.find(event).filter(|e| e.phase != Phase::Listening).map(|entry| {
+            entry.learn(&tuple);
             if entry.phase != Phase::Ended {
                 entry.reset_sent = Some((sent, reason));
             }

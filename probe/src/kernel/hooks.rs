@@ -279,6 +279,8 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         }
         below = e.source();
     }
+    // aya announces the log even when the verifier never ran.
+    let text = text.trim_end().trim_end_matches("Verifier output:");
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     if lines.len() <= 4 {
         return lines.join(" | ");
