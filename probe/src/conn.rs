@@ -87,6 +87,7 @@ pub struct Tracker {
     counts: Counts,
     /// Events were lost at some time: what is not in the table may have been missed.
     lossy: bool,
+    comparison: Option<seed::Comparison>,
     now: BootNs,
     /// What an end is said by that no event showed.
     engine: EngineName,
@@ -105,6 +106,7 @@ impl Tracker {
             facts: VecDeque::new(),
             counts: Counts::default(),
             lossy: false,
+            comparison: None,
             now: BootNs(0),
             engine: EngineName::Tracepoint,
             reasons,
@@ -146,6 +148,7 @@ impl Tracker {
             self.holds.pop_front();
             self.release(key, Some(id), None);
         }
+        self.compare_at(now);
     }
 
     /// The run is over: nothing more will come, so every hold is decided.
@@ -162,6 +165,9 @@ impl Tracker {
         if event.flags.mptcp_join {
             self.counts.mptcp_joins += 1;
             return;
+        }
+        if let Some(entry) = self.find(event) {
+            entry.touched = event.at;
         }
         match &event.kind {
             Kind::State { tuple, old, new, task, totals, backlog } => {
@@ -230,6 +236,9 @@ impl Tracker {
         backlog: u32,
     ) {
         let Some(key) = Key::of(event.sock) else { return };
+        if event.flags.stand_in && self.sockets.peek(&key).is_some_and(|e| e.state == Some(new)) {
+            return;
+        }
         let actor = self.actor(event, task);
         match (old, new) {
             (_, TcpState::SynSent) => self.attempt_starts(event, key, tuple, actor),
@@ -240,6 +249,9 @@ impl Tracker {
             (_, TcpState::Established) => self.handshake_done(event, key, tuple, old, totals),
             (_, TcpState::Closed) => self.ends(event, key, tuple, old, task, totals.unwrap_or_default()),
             _ => self.closing(key, new, actor, task.exiting),
+        }
+        if let Some(entry) = self.sockets.peek_mut(&key) {
+            entry.state = Some(new);
         }
         if self.limits.states {
             self.state_fact(event, key, tuple, old, new);

@@ -252,6 +252,7 @@ fn flags(bits: u16) -> Flags {
         answers_syn: has(flag::ANSWERS_SYN),
         task_is_actor: has(flag::TASK_IS_ACTOR),
         io_uring: has(flag::IO_URING),
+        stand_in: has(flag::STAND_IN),
     }
 }
 

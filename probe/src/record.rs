@@ -276,8 +276,10 @@ names! {
 names! {
     /// Where something was lost.
     LostWhere {
-        /// The kernel's ring buffer was full.
+        /// The kernel's ring buffer was full: the table was compared with the kernel's sockets afterwards.
         Ring = "ring",
+        /// The kernel skipped a program because it was running on that CPU already.
+        Hook = "hook",
         /// The connection table was full: the least recently used entry was given up.
         Tracker = "tracker",
         /// A queue inside connprobe was full.

@@ -71,6 +71,9 @@ impl Tracker {
     /// The socket is gone. What has not ended by now has ended unseen.
     pub(super) fn destroyed(&mut self, event: &Event) {
         let Some(key) = Key::of(event.sock) else { return };
+        if let Some(comparison) = &mut self.comparison {
+            comparison.ends(key);
+        }
         let Some(entry) = self.sockets.peek(&key) else { return };
         match entry.phase {
             Phase::Held if entry.ending.is_some_and(|e| waits_for_late_reset(&e)) => {}

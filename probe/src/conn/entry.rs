@@ -57,6 +57,8 @@ pub(super) struct LastFailure {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) phase: Phase,
+    /// The last state entered, as far as events told.
+    pub(super) state: Option<TcpState>,
     pub(super) id: ConnId,
     pub(super) tuple: Tuple,
     pub(super) protocol: Protocol,
@@ -76,6 +78,8 @@ pub(super) struct Entry {
     pub(super) soft: u16,
     pub(super) ending: Option<Ending>,
     pub(super) last_failure: Option<LastFailure>,
+    /// Its last event.
+    pub(super) touched: BootNs,
     /// When the snapshot found it.
     pub(super) seeded: Option<BootNs>,
     pub(super) pre_existing: bool,
@@ -92,6 +96,7 @@ impl Entry {
         };
         Self {
             phase,
+            state: None,
             id: ConnId { origin, generation },
             tuple,
             protocol: event.protocol,
@@ -110,6 +115,7 @@ impl Entry {
             soft: 0,
             ending: None,
             last_failure: None,
+            touched: event.at,
             seeded: None,
             pre_existing: false,
             incomplete: false,

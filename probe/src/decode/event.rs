@@ -85,6 +85,8 @@ pub struct Flags {
     pub task_is_actor: bool,
     /// The result came from io_uring.
     pub io_uring: bool,
+    /// A stand-in reports: the same may have been reported already.
+    pub stand_in: bool,
 }
 
 /// One fact from the kernel.

@@ -59,6 +59,11 @@ impl Identity {
         self.process.pid
     }
 
+    /// Whether the kernel's `comm`, NUL-padded, is this process's name.
+    pub fn is_named(&self, comm: &[u8]) -> bool {
+        comm.strip_prefix(self.comm.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|b| *b == 0))
+    }
+
     /// Writes the owner into a record; costs clones of `Arc`s. `pid_source` is the caller's to say.
     pub fn fill(&self, record: &mut Record) {
         record.pid = Some(self.process.pid);

@@ -86,11 +86,18 @@ impl Context {
 
 /// The owner as the table knows it, else as the event saw it.
 fn name_owner(r: &mut Record, owner: Actor, processes: &mut ProcessTable) {
-    if let Some(identity) = processes.at(owner.process, owner.at) {
-        identity.fill(r);
-    } else {
-        r.pid = Some(owner.process.pid);
-        r.comm = Some(crate::decode::comm(&owner.comm));
-        r.uid = Some(owner.uid);
+    match processes.at(owner.process, owner.at) {
+        Some(identity) => {
+            identity.fill(r);
+            // A process may rename itself at any time, which makes no new image of it.
+            if !identity.is_named(&owner.comm) {
+                r.comm = Some(crate::decode::comm(&owner.comm));
+            }
+        }
+        None => {
+            r.pid = Some(owner.process.pid);
+            r.comm = Some(crate::decode::comm(&owner.comm));
+            r.uid = Some(owner.uid);
+        }
     }
 }
