@@ -4,9 +4,9 @@
 //! ```text
 //! socket S 4|6        bind S ADDR         listen S BACKLOG    connect S ADDR      nonblock S
 //! accept L S          send S BYTES        recv S BYTES        drain S             peek S BYTES
-//! poll S in|out MS    so_error S          shutdown S          linger0 S           disconnect S
-//! close S             fork W              in W COMMAND…       name COMM           setuid UID
-//! exit
+//! so_error S          shutdown S          linger0 S           disconnect S        close S
+//! fork W              in W COMMAND…       name COMM           setuid UID          exit
+//! poll S in|out|hup MILLISECONDS
 //! ```
 
 use std::collections::BTreeMap;
@@ -191,7 +191,12 @@ impl Actor {
                 return Ok(vec![("n", json!(got))]);
             }
             ["poll", s, what, ms] => {
-                let flags = if what == "out" { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+                let flags = match what {
+                    "in" => PollFlags::POLLIN,
+                    "out" => PollFlags::POLLOUT,
+                    // POLLHUP and POLLERR are always waited for.
+                    _ => PollFlags::empty(),
+                };
                 let mut fds = [PollFd::new(self.fd(s)?.as_fd(), flags)];
                 let ready = poll(&mut fds, PollTimeout::from(number::<u16>(ms)?))?;
                 return Ok(vec![("n", json!(ready))]);

@@ -17,10 +17,16 @@ const FOLDER: &str = "/run/netns";
 /// Ordinary tests share the host; one that floods every tracer on it has it alone.
 static HOST: RwLock<()> = RwLock::new(());
 
+/// The right to use the host, held while a test runs.
 #[expect(dead_code, reason = "held, not read")]
 enum Host {
     Shared(RwLockReadGuard<'static, ()>),
     Alone(RwLockWriteGuard<'static, ()>),
+}
+
+/// For a test that makes no traffic and needs no namespace: keeps the flood away while it runs.
+pub fn shared_host() -> impl Drop {
+    HOST.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A named network namespace, deleted on drop.

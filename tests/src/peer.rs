@@ -1,10 +1,10 @@
 //! Steering a peer program: one command at a time, each answered by the truth.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::clock::PATIENCE;
 use crate::net::Ns;
-use crate::run::{bound_to_us, in_netns, on_cpu};
+use crate::run::{bound_to_us, in_netns, lines, on_cpu};
 
 /// The answer to one command.
 #[derive(Clone, Debug)]
@@ -78,14 +78,7 @@ impl Peer {
         let mut child = command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
         let stdout = child.stdout.take().context("no stdout")?;
         let stdin = child.stdin.take();
-        let (to, answers) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if to.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        let answers = lines(stdout);
         let args = std::iter::once(program.to_string_lossy().into_owned())
             .chain(args.iter().map(ToString::to_string))
             .collect();

@@ -121,3 +121,57 @@ pub fn must_be_once(records: &[Record]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn life(events: &[(&str, &str)]) -> Vec<Record> {
+        let record = |&(event, role): &(&str, &str)| Record {
+            json: json!({ "event": event, "role": role, "conn": "1" }),
+            arrived: 0,
+        };
+        events.iter().map(record).collect()
+    }
+
+    #[test]
+    fn null_in_a_pattern_means_absent() {
+        let record = Record { json: json!({ "event": "closed", "pid": 1 }), arrived: 0 };
+        assert!(record.is(&json!({ "pid": 1, "error": null })));
+        assert!(!record.is(&json!({ "pid": null })));
+        assert!(!record.is(&json!({ "error": "EPIPE" })));
+    }
+
+    #[test]
+    fn a_whole_life_is_right() {
+        let client = [("connect", "client"), ("established", "client"), ("closed", "client")];
+        assert!(must_be_once(&life(&client)).is_ok());
+        assert!(must_be_once(&life(&[("connect", "client"), ("failed", "client")])).is_ok());
+        assert!(must_be_once(&life(&[("accept", "server"), ("closed", "server")])).is_ok());
+    }
+
+    #[test]
+    fn two_ends_no_end_and_a_doubled_birth_are_wrong() {
+        let wrong: [&[(&str, &str)]; 5] = [
+            &[("connect", "client"), ("failed", "client"), ("failed", "client")],
+            &[("connect", "client"), ("established", "client")],
+            &[("connect", "client"), ("established", "client"), ("failed", "client")],
+            &[("connect", "client"), ("connect", "client"), ("failed", "client")],
+            &[("closed", "server")],
+        ];
+        for events in wrong {
+            assert!(must_be_once(&life(events)).is_err(), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_hole_in_seq_is_wrong() {
+        let record =
+            |seq: u64, event: &str| Record { json: json!({ "seq": seq, "event": event }), arrived: 0 };
+        assert!(must_be_whole(&[record(1, "start"), record(2, "stop")]).is_ok());
+        assert!(must_be_whole(&[record(1, "start"), record(3, "stop")]).is_err());
+        assert!(must_be_whole(&[record(1, "stop"), record(2, "start")]).is_err());
+    }
+}

@@ -1,9 +1,11 @@
 //! Child processes: bounded waits, and where they start (namespace, CPU, user).
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -53,6 +55,19 @@ pub fn readable(fd: &impl std::os::fd::AsFd, patience: Duration) -> Result<bool>
         Err(nix::errno::Errno::EINTR) => Ok(false),
         Err(e) => Err(e.into()),
     }
+}
+
+/// The lines of a stream as they come, read on a thread of their own so that waiting for one can be bounded.
+pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (to, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if to.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 /// Sends a signal to a child that is not reaped yet.

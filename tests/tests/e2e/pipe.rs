@@ -2,10 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -13,7 +11,7 @@ use e2e::clock::PATIENCE;
 use e2e::need;
 use e2e::probe::parse;
 use e2e::records::and;
-use e2e::run::{bound_to_us, wait};
+use e2e::run::{bound_to_us, lines, wait};
 use nix::pty::{OpenptyResult, openpty};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -53,21 +51,13 @@ fn the_line_of_the_manual_prints_a_refused_attempt() -> Result<()> {
 
     // jq holds its output back unless it goes to a terminal.
     let OpenptyResult { master, slave: tty } = openpty(None, None)?;
-    let screen = File::from(master);
     let mut shell = Command::new("sh");
     shell.args(["-c", LINE]).env("PATH", path).env("TERM", "dumb").process_group(0);
     shell.stdin(Stdio::null()).stdout(tty).stderr(Stdio::inherit());
     let mut group = Group(bound_to_us(&mut shell).spawn()?);
     // The command still holds the terminal: without it the reader sees the end.
     drop(shell);
-    let (to, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(screen).lines().map_while(Result::ok) {
-            if to.send(line).is_err() {
-                break;
-            }
-        }
-    });
+    let lines = lines(File::from(master));
 
     // Nothing on the screen says when the tracer is ready: a person tries again.
     let mut client = scene.client()?;
