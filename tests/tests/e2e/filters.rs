@@ -66,7 +66,7 @@ fn netns_shows_that_namespace_only() -> Result<()> {
 #[test]
 fn events_shows_those_events_only() -> Result<()> {
     let Some(scene) = Scene::traced()? else { return Ok(()) };
-    let run = filtered(&["--events", "failed"], || two_ports(&scene), &failed(&scene, 10))?;
+    let run = filtered(&["--events", "start,failed,stop"], || two_ports(&scene), &failed(&scene, 10))?;
     all_fit(&run, |r| r.event() == "failed")
 }
 
