@@ -64,6 +64,7 @@ fn told(file: &Path, net: &Net) -> Result<Told> {
         ensure!(record["seq"].as_u64() == Some(told.lines), "seq must be {} in {line}", told.lines);
         let event = record["event"].as_str().context("no event")?;
         if event == "lost" {
+            println!("{line}");
             told.lost += record["count"].as_u64().unwrap_or(0);
         }
         stopped = event == "stop";
