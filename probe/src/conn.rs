@@ -87,6 +87,8 @@ pub struct Tracker {
     counts: Counts,
     /// Events were lost at some time: what is not in the table may have been missed.
     lossy: bool,
+    /// Sockets that may have ended unseen and do not show in a comparison, with the time to give them up.
+    doubts: VecDeque<(BootNs, Key)>,
     comparison: Option<seed::Comparison>,
     now: BootNs,
     /// What an end is said by that no event showed.
@@ -106,6 +108,7 @@ impl Tracker {
             facts: VecDeque::new(),
             counts: Counts::default(),
             lossy: false,
+            doubts: VecDeque::new(),
             comparison: None,
             now: BootNs(0),
             engine: EngineName::Tracepoint,
@@ -149,11 +152,13 @@ impl Tracker {
             self.release(key, Some(id), None);
         }
         self.compare_at(now);
+        self.give_up_doubtful(now);
     }
 
     /// The run is over: nothing more will come, so every hold is decided.
     pub fn finish(&mut self) {
         let now = self.now;
+        self.doubts.clear();
         self.handle_timeout(BootNs(u64::MAX));
         self.now = now;
     }

@@ -28,6 +28,9 @@ impl Tracker {
             return;
         }
         entry.learn(&tuple);
+        // It was established unseen.
+        entry.incomplete |=
+            entry.phase == Phase::Attempt && from != TcpState::SynSent && entry.established.is_none();
         let owner_exiting = task.exiting && entry.owner.is_some_and(|o| o.process == task.process);
         let ending =
             Ending { at: event.at, from, flags: event.flags, totals, engine: event.engine, owner_exiting };

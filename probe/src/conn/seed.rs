@@ -10,6 +10,10 @@ use super::Tracker;
 use super::entry::{Entry, Key, Phase, payload_received, rtt};
 use super::fact::Actor;
 
+/// FIN-WAIT and LAST-ACK without an owner end within two minutes or so (`tcp_orphan_retries`,
+/// `tcp_fin_timeout`).
+const DOUBT_NS: u64 = 180_000_000_000;
+
 impl Tracker {
     /// Takes the sockets and owners found at the start. Listeners first: they tell servers from clients.
     pub fn seed(&mut self, snapshot: &[Event]) {
@@ -143,6 +147,20 @@ impl Tracker {
         }
     }
 
+    /// Sockets that no process holds and that no event has come from since a loss, for as long as the kernel
+    /// keeps such sockets at most: they ended unseen.
+    pub(super) fn give_up_doubtful(&mut self, now: BootNs) {
+        while let Some((deadline, key)) = self.doubts.front().copied()
+            && deadline <= now
+        {
+            self.doubts.pop_front();
+            let since = BootNs(deadline.0.saturating_sub(DOUBT_NS));
+            if self.sockets.peek(&key).is_some_and(|e| e.touched < since) {
+                self.end_unseen(key, now);
+            }
+        }
+    }
+
     /// What is in the table and is not held open has ended unseen, what is held open and not in the table began
     /// unseen. Sockets that no process holds (closing, or not accepted yet) do not show, so they stay.
     pub(super) fn compare(&mut self) {
@@ -156,8 +174,12 @@ impl Tracker {
             entry.incomplete = true;
             let unheld =
                 entry.first_fin.is_some() || (entry.role == Role::Server && entry.accepted.is_none());
-            let may_show = !unheld || entry.phase == Phase::Listening;
-            if entry.touched < from && may_show && !held.contains(key) {
+            if entry.touched >= from || held.contains(key) {
+                continue;
+            }
+            if unheld && entry.phase != Phase::Listening {
+                self.doubts.push_back((BootNs(from.0.saturating_add(DOUBT_NS)), *key));
+            } else {
                 gone.push(*key);
             }
         }
