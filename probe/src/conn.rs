@@ -32,7 +32,7 @@ use std::collections::VecDeque;
 use lru::LruCache;
 
 use crate::decode::event::{BootNs, Event, Kind, Task, Totals, Tuple};
-use crate::record::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
+use crate::vocab::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
 use entry::{Entry, Key, Phase, between};
 use fact::{Actor, ConnId, Fact, Origin};
 use listeners::Listeners;

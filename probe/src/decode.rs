@@ -11,7 +11,7 @@ use bytemuck::AnyBitPattern;
 use probe_common as wire;
 use probe_common::{flag, kind, task_flag};
 
-use crate::record::{EngineName, Family, Protocol, TcpState};
+use crate::vocab::{EngineName, Family, Protocol, TcpState};
 use event::{BootNs, Event, Flags, Kind, ProcessId, SockRef, Task, Tuple};
 
 /// Why bytes are no event.

@@ -1,7 +1,7 @@
 //! Ends: the move to CLOSED, what is waited for, and the one `failed` or `closed` that comes of it.
 
 use crate::decode::event::{BootNs, Event, Task, Totals, Tuple};
-use crate::record::{Cause, End, EventName, PidSource, Role, TcpState};
+use crate::vocab::{Cause, End, EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
 use super::cause::{self, SentReason, errno};

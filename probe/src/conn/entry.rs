@@ -1,7 +1,7 @@
 //! One socket in the table, and how its facts are put together.
 
 use crate::decode::event::{BootNs, Event, Flags, SockRef, Totals, Tuple};
-use crate::record::{ClosedBy, EngineName, EventName, PidSource, Protocol, Role, TcpState};
+use crate::vocab::{ClosedBy, EngineName, EventName, PidSource, Protocol, Role, TcpState};
 
 use super::cause::{self, AttemptEnd, LifetimeEnd, SentReason};
 use super::fact::{Actor, ConnId, Fact, Origin};
@@ -181,7 +181,7 @@ impl Entry {
         fact.syn_retransmits = Some(u32::from(ending.totals.retransmits));
         fact.duration_ns = between(self.started, ending.at);
         if self.reset_received {
-            fact.reset_by = Some(crate::record::End::Remote);
+            fact.reset_by = Some(crate::vocab::End::Remote);
         }
         fact
     }
@@ -231,7 +231,7 @@ impl Entry {
         fact.syn_retransmits =
             (self.role == Role::Client && !self.pre_existing).then_some(self.syn_retransmits);
         (fact.rtt_us, fact.min_rtt_us) = rtt(totals);
-        fact.unread_bytes = (verdict.cause == crate::record::Cause::ResetUnreadData).then_some(unread);
+        fact.unread_bytes = (verdict.cause == crate::vocab::Cause::ResetUnreadData).then_some(unread);
         fact.accepted = accepted.filter(|_| sees_accepts);
         fact
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::decode::event::{BootNs, Event, Flags, Kind, Task, Totals, Tuple};
-use crate::record::{EventName, PidSource, Role, TcpState};
+use crate::vocab::{EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
 use super::entry::{Entry, Key, Phase, payload_received, rtt};
@@ -54,9 +54,9 @@ impl Tracker {
         entry.pre_existing = true;
         entry.incomplete = self.lossy;
         entry.first_fin = match state {
-            TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::record::ClosedBy::Local),
-            TcpState::CloseWait | TcpState::LastAck => Some(crate::record::ClosedBy::Remote),
-            TcpState::Closing => Some(crate::record::ClosedBy::Both),
+            TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::vocab::ClosedBy::Local),
+            TcpState::CloseWait | TcpState::LastAck => Some(crate::vocab::ClosedBy::Remote),
+            TcpState::Closing => Some(crate::vocab::ClosedBy::Both),
             _ => None,
         };
         if phase == Phase::Listening {

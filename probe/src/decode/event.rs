@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::record::{EngineName, Family, Protocol, TcpState};
+use crate::vocab::{EngineName, Family, Protocol, TcpState};
 
 /// Nanoseconds since boot, suspend counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

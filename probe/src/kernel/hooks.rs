@@ -5,7 +5,7 @@ use aya::Btf;
 use aya::Ebpf;
 use aya::programs::{BtfTracePoint, FEntry, FExit, KProbe, ProgramError, TracePoint};
 
-use crate::record::EngineName;
+use crate::vocab::EngineName;
 
 /// How one program is attached.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use probe_common::{Settings, want};
 use super::hooks::{self, HOOKS, HookStatus};
 use super::offsets::{self, Resolved};
 use super::{btf, privilege, snapshot, tracefs};
-use crate::record::EngineName;
+use crate::vocab::EngineName;
 
 /// The programs, built by `build.rs`; empty when the build was told to skip them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe-ebpf"));
