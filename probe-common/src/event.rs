@@ -82,6 +82,8 @@ pub mod flag {
     pub const TASK_IS_ACTOR: u16 = 1 << 8;
     /// The result came from io_uring, not from a system call.
     pub const IO_URING: u16 = 1 << 9;
+    /// The stand-in of a program reports: should the program itself have reported it too, this is a repetition.
+    pub const STAND_IN: u16 = 1 << 11;
     /// The `Totals` of the event were read (they are zero otherwise).
     pub const HAS_TOTALS: u16 = 1 << 10;
 }

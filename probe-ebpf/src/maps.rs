@@ -27,6 +27,11 @@ pub static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entrie
 #[map]
 pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(16_384, 0);
 
+/// The state change that the first program on the tracepoint has reported on this CPU, for its stand-in: the
+/// socket, and its states. Fixed size, cannot be full.
+#[map]
+pub static REPORTED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
+
 /// Where a process description is put together, too large for the stack. One per CPU.
 #[map]
 pub static SCRATCH: PerCpuArray<ProcessEvent> = PerCpuArray::with_max_entries(1, 0);

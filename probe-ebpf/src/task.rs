@@ -194,7 +194,7 @@ fn cmdline(task: u64, dst: &mut [u8; CMDLINE_LEN]) -> u16 {
     let mm: u64 = read_or(task, offset!(task_mm), 0);
     let start: u64 = read_or(mm, offset!(mm_arg_start), 0);
     let end: u64 = read_or(mm, offset!(mm_arg_end), 0);
-    let len = if end > start { end - start } else { 0 };
+    let len = end.saturating_sub(start);
     let len = if len > CMDLINE_LEN as u64 { CMDLINE_LEN as u32 } else { len as u32 };
     match read_user_bytes(dst, len, start) {
         Ok(()) => len as u16,

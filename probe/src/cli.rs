@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::command::ls::LsArgs;
 use crate::config::{Bytes, ColorChoice, FormatName, Layer, Switch, Value};
 use crate::filter::value::Element;
 use crate::filter::{Container, Events, List, Netns, Networks, Pattern, Ports, User};
+use crate::ls::args::LsArgs;
 use crate::record::{Family, Role};
 
 mod help;

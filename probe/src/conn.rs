@@ -32,7 +32,7 @@ use std::collections::VecDeque;
 use lru::LruCache;
 
 use crate::decode::event::{BootNs, Event, Kind, Task, Totals, Tuple};
-use crate::record::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
+use crate::vocab::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
 use entry::{Entry, Key, Phase, between};
 use fact::{Actor, ConnId, Fact, Origin};
 use listeners::Listeners;
@@ -87,6 +87,9 @@ pub struct Tracker {
     counts: Counts,
     /// Events were lost at some time: what is not in the table may have been missed.
     lossy: bool,
+    /// Sockets that may have ended unseen and do not show in a comparison, with the time to give them up.
+    doubts: VecDeque<(BootNs, Key)>,
+    comparison: Option<seed::Comparison>,
     now: BootNs,
     /// What an end is said by that no event showed.
     engine: EngineName,
@@ -105,6 +108,8 @@ impl Tracker {
             facts: VecDeque::new(),
             counts: Counts::default(),
             lossy: false,
+            doubts: VecDeque::new(),
+            comparison: None,
             now: BootNs(0),
             engine: EngineName::Tracepoint,
             reasons,
@@ -146,11 +151,14 @@ impl Tracker {
             self.holds.pop_front();
             self.release(key, Some(id), None);
         }
+        self.compare_at(now);
+        self.give_up_doubtful(now);
     }
 
     /// The run is over: nothing more will come, so every hold is decided.
     pub fn finish(&mut self) {
         let now = self.now;
+        self.doubts.clear();
         self.handle_timeout(BootNs(u64::MAX));
         self.now = now;
     }
@@ -162,6 +170,9 @@ impl Tracker {
         if event.flags.mptcp_join {
             self.counts.mptcp_joins += 1;
             return;
+        }
+        if let Some(entry) = self.find(event) {
+            entry.touched = event.at;
         }
         match &event.kind {
             Kind::State { tuple, old, new, task, totals, backlog } => {
@@ -230,6 +241,9 @@ impl Tracker {
         backlog: u32,
     ) {
         let Some(key) = Key::of(event.sock) else { return };
+        if event.flags.stand_in && self.sockets.peek(&key).is_some_and(|e| e.state == Some(new)) {
+            return;
+        }
         let actor = self.actor(event, task);
         match (old, new) {
             (_, TcpState::SynSent) => self.attempt_starts(event, key, tuple, actor),
@@ -240,6 +254,9 @@ impl Tracker {
             (_, TcpState::Established) => self.handshake_done(event, key, tuple, old, totals),
             (_, TcpState::Closed) => self.ends(event, key, tuple, old, task, totals.unwrap_or_default()),
             _ => self.closing(key, new, actor, task.exiting),
+        }
+        if let Some(entry) = self.sockets.peek_mut(&key) {
+            entry.state = Some(new);
         }
         if self.limits.states {
             self.state_fact(event, key, tuple, old, new);

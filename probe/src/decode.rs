@@ -11,7 +11,7 @@ use bytemuck::AnyBitPattern;
 use probe_common as wire;
 use probe_common::{flag, kind, task_flag};
 
-use crate::record::{EngineName, Family, Protocol, TcpState};
+use crate::vocab::{EngineName, Family, Protocol, TcpState};
 use event::{BootNs, Event, Flags, Kind, ProcessId, SockRef, Task, Tuple};
 
 /// Why bytes are no event.
@@ -252,6 +252,7 @@ fn flags(bits: u16) -> Flags {
         answers_syn: has(flag::ANSWERS_SYN),
         task_is_actor: has(flag::TASK_IS_ACTOR),
         io_uring: has(flag::IO_URING),
+        stand_in: has(flag::STAND_IN),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::kernel::loader::LoadError;
+use crate::pipeline::live;
 use crate::{capture, config, sink};
 
 /// How the program ended.
@@ -75,7 +76,29 @@ impl Code {
     }
 }
 
+/// An error and its causes on one line, without saying again what was said.
+pub fn explain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(cause) = below {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        below = cause.source();
+    }
+    text
+}
+
 fn known(error: &(dyn Error + 'static)) -> Option<Code> {
+    if let Some(error) = error.downcast_ref::<live::Error>() {
+        return match error {
+            live::Error::Load(e) => known(e),
+            live::Error::Output(e) => known(e),
+            live::Error::Capture(e) => known(e),
+            live::Error::Privilege(_) | live::Error::Loop(_) | live::Error::Resolve(_) => None,
+        };
+    }
     if error.is::<config::Error>() {
         return Some(Code::Usage);
     }

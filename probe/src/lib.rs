@@ -1,6 +1,8 @@
 //! connprobe's library. The modules are in the order an event travels: from the kernel's hooks through the
 //! ring buffer, `decode`, `conn`, `enrich` and `record` to the sinks and commands. `pipeline` is the loop
 //! that drives them.
+pub mod vocab;
+
 pub mod kernel;
 pub mod ring;
 
@@ -13,18 +15,20 @@ pub mod enrich;
 pub mod record;
 
 pub mod filter;
+
+pub mod config;
+
 pub mod sink;
 
 pub mod capture;
-
-pub mod config;
 
 pub mod pipeline;
 
 pub mod doctor;
 pub mod ls;
 
+pub mod exit;
+
 pub mod cli;
 
 pub mod command;
-pub mod exit;

@@ -16,6 +16,7 @@ use crate::enrich::{collect::image_of, users::UserNames};
 use crate::kernel::netns::{self, NetnsError};
 use crate::kernel::proc::SocketOwners;
 use crate::kernel::sock_diag::{self, DiagSocket, SockDiagError, Transport};
+use crate::record::build::name_process;
 use crate::record::{EngineName, EventName, PidSource, Protocol, Record, Role, TcpState, Timestamp};
 
 pub use select::{Selection, StateSet, parse_network, parse_state};
@@ -175,7 +176,7 @@ impl Row {
             self.record.pid_source = Some(PidSource::Unknown);
             return;
         };
-        owner.fill(&mut self.record);
+        name_process(&mut self.record, owner);
         self.record.pid_source = Some(PidSource::Snapshot);
     }
 }

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = exit::Code::of(error.chain());
             if code != exit::Code::Ok {
-                eprintln!("connprobe: {error:#}");
+                eprintln!("connprobe: {}", exit::explain(error.as_ref()));
             }
             code
         }

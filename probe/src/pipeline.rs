@@ -32,8 +32,8 @@ pub enum Input {
     Events(Bytes),
     /// Sockets and owners found at the start.
     Snapshot(Bytes),
-    /// Owners found after a loss.
-    Resync(BootNs, Bytes),
+    /// Owners found after a loss, looked for between these two moments.
+    Resync(BootNs, BootNs, Bytes),
     /// Who processes are, completed with what only the running system knows.
     Processes(Vec<Process>),
     /// Every hook is attached and the snapshot is done.
@@ -106,9 +106,9 @@ impl Pipeline {
                 let events = self.decode_all(bytes);
                 self.tracker.seed(&events);
             }
-            Input::Resync(now, bytes) => {
+            Input::Resync(from, to, bytes) => {
                 let events = self.decode_all(bytes);
-                self.tracker.resync(*now, &events);
+                self.tracker.resync(*from, *to, events);
             }
             Input::Processes(processes) => {
                 for p in processes {

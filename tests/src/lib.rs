@@ -1,1 +1,24 @@
+//! End-to-end tests of connprobe: the built binary, the real kernel, network namespaces of their own.
+//!
+//! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
+//! the namespaces, [`busy`] keeps the CPUs occupied, [`peer`] steers the programs whose connections are
+//! watched ([`actor`] and [`flood`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
+//! from what it printed.
+//!
+//! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
+//! `CONNPROBE_REQUIRE_ALL` in the environment that is a failure.
+#![allow(
+    unsafe_code,
+    reason = "pre_exec, fork and setns have no safe form, and they are what these tests are made of"
+)]
 
+pub mod actor;
+pub mod busy;
+pub mod clock;
+pub mod flood;
+pub mod need;
+pub mod net;
+pub mod peer;
+pub mod probe;
+pub mod records;
+pub mod run;

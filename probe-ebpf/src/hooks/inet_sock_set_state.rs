@@ -3,6 +3,11 @@
 //! Context: process context only for CLOSE→SYN_SENT, any→LISTEN, LISTEN→CLOSE, ESTABLISHED→FIN_WAIT1 and
 //! CLOSE_WAIT→LAST_ACK. Everywhere else `current` is whoever ran on the CPU. `sk_err` is set before the move
 //! to CLOSE (`tcp_done_with_error`, and `tcp_reset`, `tcp_write_err` before 6.10).
+//!
+//! The kernel skips a tracing program that is running on this CPU already (`prog->active` in
+//! `bpf_trace_run`): softirq may interrupt connect() or close() just there, and its state change would be
+//! missed. So the tracepoint has two programs. The stand-in reports what the first has not; since softirq is
+//! not interrupted by softirq, never are both of them running when a change comes.
 
 use core::ffi::c_void;
 
@@ -12,7 +17,7 @@ use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
 use probe_common::{StateEvent, engine, flag, kind};
 
 use crate::emit::{Origin, emit};
-use crate::maps::offset;
+use crate::maps::{REPORTED, offset};
 use crate::read::{GaveUp, read};
 use crate::sock::{self, state};
 use crate::{connecting, filter, task};
@@ -22,10 +27,52 @@ pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     let trusted: *mut c_void = ctx.arg(0);
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     if interesting(trusted as u64, old as u8, new as u8) {
+        mark([trusted as u64, change(old, new)]);
         let cookie = sock::make_cookie(trusted);
-        let _ = set_state(&ctx, trusted as u64, cookie, old as u8, new as u8, engine::TRACEPOINT);
+        let _ = set_state(&ctx, trusted as u64, cookie, old as u8, new as u8, engine::TRACEPOINT, 0);
     }
     0
+}
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn inet_sock_set_state_2(ctx: BtfTracePointContext) -> i32 {
+    let trusted: *mut c_void = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    if interesting(trusted as u64, old as u8, new as u8) && !is_marked([trusted as u64, change(old, new)]) {
+        let cookie = sock::make_cookie(trusted);
+        let flags = flag::STAND_IN;
+        let _ = set_state(&ctx, trusted as u64, cookie, old as u8, new as u8, engine::TRACEPOINT, flags);
+    }
+    0
+}
+
+#[inline(always)]
+fn change(old: i32, new: i32) -> u64 {
+    1 << 16 | (old as u64 & 0xff) << 8 | (new as u64 & 0xff)
+}
+
+/// Leaves word for the stand-in.
+#[inline(always)]
+fn mark(change: [u64; 2]) {
+    if let Some(slot) = REPORTED.get_ptr_mut(0) {
+        // SAFETY: this CPU's own slot.
+        unsafe { *slot = change };
+    }
+}
+
+/// Whether the first program has reported this change; takes the mark away. A mark overwritten by softirq
+/// meanwhile makes a repetition, which user space drops.
+#[inline(always)]
+fn is_marked(change: [u64; 2]) -> bool {
+    let Some(slot) = REPORTED.get_ptr_mut(0) else { return false };
+    // SAFETY: this CPU's own slot.
+    unsafe {
+        let marked = (*slot)[0] == change[0] && (*slot)[1] == change[1];
+        if marked {
+            *slot = [0; 2];
+        }
+        marked
+    }
 }
 
 #[fentry(function = "tcp_set_state")]
@@ -35,7 +82,7 @@ pub fn fentry_tcp_set_state(ctx: FEntryContext) -> i32 {
     let old = sock::state_of(trusted as u64);
     if interesting(trusted as u64, old, new as u8) {
         let cookie = sock::make_cookie(trusted);
-        let _ = set_state(&ctx, trusted as u64, cookie, old, new as u8, engine::FENTRY);
+        let _ = set_state(&ctx, trusted as u64, cookie, old, new as u8, engine::FENTRY, 0);
     }
     0
 }
@@ -45,7 +92,7 @@ pub fn kprobe_tcp_set_state(ctx: ProbeContext) -> u32 {
     if let (Some(sk), Some(new)) = (ctx.arg::<u64>(0), ctx.arg::<i32>(1)) {
         let old = sock::state_of(sk);
         if interesting(sk, old, new as u8) {
-            let _ = set_state(&ctx, sk, sock::cookie(sk), old, new as u8, engine::KPROBE);
+            let _ = set_state(&ctx, sk, sock::cookie(sk), old, new as u8, engine::KPROBE, 0);
         }
     }
     0
@@ -65,8 +112,9 @@ fn set_state<C: EbpfContext>(
     old: u8,
     new: u8,
     engine: u8,
+    flags: u16,
 ) -> Result<(), GaveUp> {
-    let mut flags = sock::flags(sk);
+    let mut flags = flags | sock::flags(sk);
     let by_the_application = by_the_application(old, new);
     if by_the_application {
         flags |= flag::TASK_IS_ACTOR;

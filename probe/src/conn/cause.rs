@@ -1,7 +1,7 @@
 //! Why an attempt failed or a lifetime ended: rules over facts, first match wins. The kernel's reasons stand
 //! beside them; all of them were made to happen on a real kernel.
 
-use crate::record::{Cause, ClosedBy, End, TcpState};
+use crate::vocab::{Cause, ClosedBy, End, TcpState};
 
 /// Errno numbers the rules know. The same on every architecture Linux has IPv4 on, but for MIPS, Alpha,
 /// PA-RISC and SPARC, where connprobe does not run.

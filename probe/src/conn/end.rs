@@ -1,7 +1,7 @@
 //! Ends: the move to CLOSED, what is waited for, and the one `failed` or `closed` that comes of it.
 
 use crate::decode::event::{BootNs, Event, Task, Totals, Tuple};
-use crate::record::{Cause, End, EventName, PidSource, Role, TcpState};
+use crate::vocab::{Cause, End, EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
 use super::cause::{self, SentReason, errno};
@@ -28,6 +28,9 @@ impl Tracker {
             return;
         }
         entry.learn(&tuple);
+        // It was established unseen.
+        entry.incomplete |=
+            entry.phase == Phase::Attempt && from != TcpState::SynSent && entry.established.is_none();
         let owner_exiting = task.exiting && entry.owner.is_some_and(|o| o.process == task.process);
         let ending =
             Ending { at: event.at, from, flags: event.flags, totals, engine: event.engine, owner_exiting };
@@ -71,6 +74,9 @@ impl Tracker {
     /// The socket is gone. What has not ended by now has ended unseen.
     pub(super) fn destroyed(&mut self, event: &Event) {
         let Some(key) = Key::of(event.sock) else { return };
+        if let Some(comparison) = &mut self.comparison {
+            comparison.ends(key);
+        }
         let Some(entry) = self.sockets.peek(&key) else { return };
         match entry.phase {
             Phase::Held if entry.ending.is_some_and(|e| waits_for_late_reset(&e)) => {}

@@ -1,7 +1,7 @@
 //! One socket in the table, and how its facts are put together.
 
 use crate::decode::event::{BootNs, Event, Flags, SockRef, Totals, Tuple};
-use crate::record::{ClosedBy, EngineName, EventName, PidSource, Protocol, Role, TcpState};
+use crate::vocab::{ClosedBy, EngineName, EventName, PidSource, Protocol, Role, TcpState};
 
 use super::cause::{self, AttemptEnd, LifetimeEnd, SentReason};
 use super::fact::{Actor, ConnId, Fact, Origin};
@@ -57,6 +57,8 @@ pub(super) struct LastFailure {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) phase: Phase,
+    /// The last state entered, as far as events told.
+    pub(super) state: Option<TcpState>,
     pub(super) id: ConnId,
     pub(super) tuple: Tuple,
     pub(super) protocol: Protocol,
@@ -76,6 +78,8 @@ pub(super) struct Entry {
     pub(super) soft: u16,
     pub(super) ending: Option<Ending>,
     pub(super) last_failure: Option<LastFailure>,
+    /// Its last event.
+    pub(super) touched: BootNs,
     /// When the snapshot found it.
     pub(super) seeded: Option<BootNs>,
     pub(super) pre_existing: bool,
@@ -92,6 +96,7 @@ impl Entry {
         };
         Self {
             phase,
+            state: None,
             id: ConnId { origin, generation },
             tuple,
             protocol: event.protocol,
@@ -110,6 +115,7 @@ impl Entry {
             soft: 0,
             ending: None,
             last_failure: None,
+            touched: event.at,
             seeded: None,
             pre_existing: false,
             incomplete: false,
@@ -175,7 +181,7 @@ impl Entry {
         fact.syn_retransmits = Some(u32::from(ending.totals.retransmits));
         fact.duration_ns = between(self.started, ending.at);
         if self.reset_received {
-            fact.reset_by = Some(crate::record::End::Remote);
+            fact.reset_by = Some(crate::vocab::End::Remote);
         }
         fact
     }
@@ -225,7 +231,7 @@ impl Entry {
         fact.syn_retransmits =
             (self.role == Role::Client && !self.pre_existing).then_some(self.syn_retransmits);
         (fact.rtt_us, fact.min_rtt_us) = rtt(totals);
-        fact.unread_bytes = (verdict.cause == crate::record::Cause::ResetUnreadData).then_some(unread);
+        fact.unread_bytes = (verdict.cause == crate::vocab::Cause::ResetUnreadData).then_some(unread);
         fact.accepted = accepted.filter(|_| sees_accepts);
         fact
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::decode::event::{BootNs, ProcessId, Task, Tuple};
-use crate::record::{Cause, ClosedBy, End, EngineName, EventName, PidSource, Protocol, Role, TcpState};
+use crate::vocab::{Cause, ClosedBy, End, EngineName, EventName, PidSource, Protocol, Role, TcpState};
 
 /// Which lifetime: the socket, and which of its lifetimes. A socket can be connected again after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

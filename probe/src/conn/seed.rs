@@ -4,11 +4,15 @@
 use std::collections::HashSet;
 
 use crate::decode::event::{BootNs, Event, Flags, Kind, Task, Totals, Tuple};
-use crate::record::{EventName, PidSource, Role, TcpState};
+use crate::vocab::{EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
 use super::entry::{Entry, Key, Phase, payload_received, rtt};
 use super::fact::Actor;
+
+/// FIN-WAIT and LAST-ACK without an owner end within two minutes or so (`tcp_orphan_retries`,
+/// `tcp_fin_timeout`).
+const DOUBT_NS: u64 = 180_000_000_000;
 
 impl Tracker {
     /// Takes the sockets and owners found at the start. Listeners first: they tell servers from clients.
@@ -46,13 +50,13 @@ impl Tracker {
             _ => Phase::Open,
         };
         let mut entry = Entry::new(event, tuple, phase, self.role(&tuple, state, event.flags), 1);
-        entry.seeded = Some(event.at);
+        (entry.seeded, entry.touched) = (Some(event.at), event.at);
         entry.pre_existing = true;
         entry.incomplete = self.lossy;
         entry.first_fin = match state {
-            TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::record::ClosedBy::Local),
-            TcpState::CloseWait | TcpState::LastAck => Some(crate::record::ClosedBy::Remote),
-            TcpState::Closing => Some(crate::record::ClosedBy::Both),
+            TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::vocab::ClosedBy::Local),
+            TcpState::CloseWait | TcpState::LastAck => Some(crate::vocab::ClosedBy::Remote),
+            TcpState::Closing => Some(crate::vocab::ClosedBy::Both),
             _ => None,
         };
         if phase == Phase::Listening {
@@ -127,11 +131,40 @@ impl Tracker {
         }
     }
 
-    /// Events were lost. `live` are the sockets that processes hold open now: what is in the table and not
-    /// there has ended unseen, what is there and not in the table began unseen. Sockets that no process
-    /// holds (closing, or not accepted yet) do not show, so they stay.
-    pub fn resync(&mut self, now: BootNs, live: &[Event]) {
+    /// Events were lost. `live` are the sockets that processes held open when they were looked at, between
+    /// `from` and `to`. The comparison waits until all events up to then are in, and leaves alone what has
+    /// happened meanwhile.
+    pub fn resync(&mut self, from: BootNs, to: BootNs, live: Vec<Event>) {
         self.lossy = true;
+        self.compare();
+        self.comparison = Some(Comparison { from, to, live, ended: HashSet::new() });
+    }
+
+    /// Does the comparison that waits, if its time has come.
+    pub(super) fn compare_at(&mut self, now: BootNs) {
+        if self.comparison.as_ref().is_some_and(|c| c.to <= now) {
+            self.compare();
+        }
+    }
+
+    /// Sockets that no process holds and that no event has come from since a loss, for as long as the kernel
+    /// keeps such sockets at most: they ended unseen.
+    pub(super) fn give_up_doubtful(&mut self, now: BootNs) {
+        while let Some((deadline, key)) = self.doubts.front().copied()
+            && deadline <= now
+        {
+            self.doubts.pop_front();
+            let since = BootNs(deadline.0.saturating_sub(DOUBT_NS));
+            if self.sockets.peek(&key).is_some_and(|e| e.touched < since) {
+                self.end_unseen(key, now);
+            }
+        }
+    }
+
+    /// What is in the table and is not held open has ended unseen, what is held open and not in the table began
+    /// unseen. Sockets that no process holds (closing, or not accepted yet) do not show, so they stay.
+    pub(super) fn compare(&mut self) {
+        let Some(Comparison { from, live, ended, .. }) = self.comparison.take() else { return };
         let held: HashSet<Key> = live.iter().filter_map(|e| Key::of(e.sock)).collect();
         let mut gone = Vec::new();
         for (key, entry) in &mut self.sockets {
@@ -141,18 +174,37 @@ impl Tracker {
             entry.incomplete = true;
             let unheld =
                 entry.first_fin.is_some() || (entry.role == Role::Server && entry.accepted.is_none());
-            if !held.contains(key) && (!unheld || entry.phase == Phase::Listening) {
+            if entry.touched >= from || held.contains(key) {
+                continue;
+            }
+            if unheld && entry.phase != Phase::Listening {
+                self.doubts.push_back((BootNs(from.0.saturating_add(DOUBT_NS)), *key));
+            } else {
                 gone.push(*key);
             }
         }
         for key in gone {
-            self.end_unseen(key, now);
+            self.end_unseen(key, from);
         }
-        let fresh: Vec<Event> = live
-            .iter()
-            .filter(|e| Key::of(e.sock).is_some_and(|k| !self.sockets.contains(&k)))
-            .cloned()
-            .collect();
+        let unknown =
+            |e: &Event| Key::of(e.sock).is_some_and(|k| !self.sockets.contains(&k) && !ended.contains(&k));
+        let fresh: Vec<Event> = live.into_iter().filter(unknown).collect();
         self.seed(&fresh);
+    }
+}
+
+/// A comparison of the table with the kernel's sockets that waits for the events of that time.
+pub(super) struct Comparison {
+    from: BootNs,
+    to: BootNs,
+    live: Vec<Event>,
+    /// Sockets that went away since.
+    ended: HashSet<Key>,
+}
+
+impl Comparison {
+    /// Keeps in mind that a socket went away.
+    pub(super) fn ends(&mut self, key: Key) {
+        self.ended.insert(key);
     }
 }

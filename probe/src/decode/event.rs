@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::record::{EngineName, Family, Protocol, TcpState};
+use crate::vocab::{EngineName, Family, Protocol, TcpState};
 
 /// Nanoseconds since boot, suspend counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,8 @@ pub struct Flags {
     pub task_is_actor: bool,
     /// The result came from io_uring.
     pub io_uring: bool,
+    /// A stand-in reports: the same may have been reported already.
+    pub stand_in: bool,
 }
 
 /// One fact from the kernel.

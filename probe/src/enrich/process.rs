@@ -8,7 +8,6 @@ use lru::LruCache;
 
 use super::cgroup;
 use crate::decode::event::{BootNs, ProcessId, ProcessImage};
-use crate::record::Record;
 
 /// A process with everything that is derived from it. Immutable: whoever keeps the `Arc` keeps who the process
 /// was then, whatever it executes later. Absent is what nobody could read.
@@ -59,18 +58,9 @@ impl Identity {
         self.process.pid
     }
 
-    /// Writes the owner into a record; costs clones of `Arc`s. `pid_source` is the caller's to say.
-    pub fn fill(&self, record: &mut Record) {
-        record.pid = Some(self.process.pid);
-        record.comm = Some(self.comm.clone());
-        record.exe.clone_from(&self.exe);
-        record.cmdline.clone_from(&self.cmdline);
-        record.uid = Some(self.uid);
-        record.user.clone_from(&self.user);
-        record.cgroup.clone_from(&self.cgroup);
-        record.unit.clone_from(&self.unit);
-        record.container.clone_from(&self.container);
-        record.pod.clone_from(&self.pod);
+    /// Whether the kernel's `comm`, NUL-padded, is this process's name.
+    pub fn is_named(&self, comm: &[u8]) -> bool {
+        comm.strip_prefix(self.comm.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|b| *b == 0))
     }
 }
 
@@ -135,7 +125,6 @@ impl ProcessTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{EventName, Timestamp};
 
     fn image(pid: u32, start: u64, comm: &str) -> ProcessImage {
         ProcessImage {
@@ -182,20 +171,5 @@ mod tests {
         assert!(table.at(ProcessId { pid: 1, start: 1 }, BootNs(9)).is_some());
         assert!(table.at(ProcessId { pid: 2, start: 1 }, BootNs(9)).is_none());
         assert_eq!((table.len(), table.evicted(), table.is_empty()), (2, 1, false));
-    }
-
-    #[test]
-    fn a_record_is_filled_with_all_that_is_known_and_nothing_else() {
-        let identity = Identity::new(image(7, 70, "curl"), Some("me".into()));
-        let mut record = Record::new(Timestamp(0), EventName::Connect);
-        record.cmdline = Some("of another".into());
-        identity.fill(&mut record);
-        let json = serde_json::to_value(&record).unwrap();
-        let expected = serde_json::json!({
-            "v": 1, "ts": "1970-01-01T00:00:00.000000000Z", "event": "connect", "seq": 0, "pid": 7, "comm": "curl",
-            "exe": "/usr/bin/curl", "uid": 1000, "user": "me", "cgroup": "/system.slice/web.service", "unit": "web.service",
-        });
-        assert_eq!(json, expected);
-        assert!(Arc::ptr_eq(record.comm.as_ref().unwrap(), &identity.comm));
     }
 }

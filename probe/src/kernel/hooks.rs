@@ -5,7 +5,7 @@ use aya::Btf;
 use aya::Ebpf;
 use aya::programs::{BtfTracePoint, FEntry, FExit, KProbe, ProgramError, TracePoint};
 
-use crate::record::EngineName;
+use crate::vocab::EngineName;
 
 /// How one program is attached.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +174,11 @@ pub const HOOKS: &[Hook] = &[
         ways: &[
             Way {
                 engine: TRACEPOINT,
-                programs: &[("inet_sock_set_state", BtfTracepoint("inet_sock_set_state"))],
+                // In this order: the second stands in for the first.
+                programs: &[
+                    ("inet_sock_set_state", BtfTracepoint("inet_sock_set_state")),
+                    ("inet_sock_set_state_2", BtfTracepoint("inet_sock_set_state")),
+                ],
             },
             Way { engine: FENTRY, programs: &[("fentry_tcp_set_state", Fentry("tcp_set_state"))] },
             Way { engine: KPROBE, programs: &[("kprobe_tcp_set_state", Kprobe("tcp_set_state"))] },

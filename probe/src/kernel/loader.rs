@@ -12,7 +12,7 @@ use probe_common::{Settings, want};
 use super::hooks::{self, HOOKS, HookStatus};
 use super::offsets::{self, Resolved};
 use super::{btf, privilege, snapshot, tracefs};
-use crate::record::EngineName;
+use crate::vocab::EngineName;
 
 /// The programs, built by `build.rs`; empty when the build was told to skip them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe-ebpf"));
@@ -176,40 +176,55 @@ impl Tracer {
         snapshot::owners(&mut self.ebpf)
     }
 
-    /// Events lost in the kernel since the last call: reservations that failed, and runs that the kernel
-    /// skipped because the same program was already running on that CPU.
-    pub fn lost_since(&mut self) -> u64 {
-        let mut lost = 0;
+    /// Events lost in the kernel since the last call.
+    pub fn lost_since(&mut self) -> Losses {
+        let mut losses = Losses::default();
         for kind in 0..probe_common::DROP_SLOTS {
             let total = self.drops.get(&kind, 0).map_or(0, |per_cpu| per_cpu.iter().sum());
-            lost += self.growth(format!("kind {kind}"), total);
+            losses.ring += self.growth(&format!("events of kind {kind}"), total);
         }
         for (name, misses) in self.misses() {
-            lost += self.growth(name, misses);
+            losses.hook += self.growth(&name, misses);
         }
-        lost
+        losses
     }
 
-    fn growth(&mut self, name: String, total: u64) -> u64 {
-        let seen = self.seen_losses.entry(name).or_default();
-        let growth = total.saturating_sub(*seen);
-        *seen = total;
+    fn growth(&mut self, name: &str, total: u64) -> u64 {
+        let seen = self.seen_losses.entry(name.to_owned()).or_default();
+        let growth = total.saturating_sub(std::mem::replace(seen, total));
+        if growth > 0 {
+            tracing::info!("lost {growth}: {name}");
+        }
         growth
     }
 
-    /// Skipped runs per program, from the kernel's own count (5.12, none before).
+    /// Skipped runs per program, from the kernel's own count (5.12, none before). The two programs on the
+    /// state changes stand in for each other; a missed destruction is nothing but an entry that stays in the
+    /// table a little longer, as long as cookies tell sockets apart.
     fn misses(&self) -> Vec<(String, u64)> {
         let of = |fd: i32| {
             let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
             info.lines().find_map(|l| l.strip_prefix("recursion_misses:")?.trim().parse().ok())
         };
-        let programs = self.ebpf.programs();
+        let harmless = |name: &str| {
+            name.starts_with("inet_sock_set_state") || (name == "tcp_destroy_sock" && self.resolved.cookies)
+        };
+        let programs = self.ebpf.programs().filter(|(name, _)| !harmless(name));
         let misses = programs.filter_map(|(name, p)| {
             let fd = p.fd().ok()?.as_fd().as_raw_fd();
             Some((name.to_owned(), of(fd)?))
         });
         misses.collect()
     }
+}
+
+/// Events that never reached user space.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Losses {
+    /// The ring buffer was full.
+    pub ring: u64,
+    /// The kernel skipped a program that was running on that CPU already.
+    pub hook: u64,
 }
 
 fn settings(request: &Request, resolved: &Resolved) -> Settings {

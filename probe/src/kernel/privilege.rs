@@ -33,6 +33,18 @@ pub fn missing() -> Vec<String> {
     NEEDED.iter().filter(|(c, _)| !has(*c)).map(|(c, _)| c.to_string()).collect()
 }
 
+/// Asks the scheduler to let this process run soon when it has something to do: on a host whose CPUs are all
+/// busy the ring buffer would overflow while the tracer waits for its turn. Needs CAP_SYS_NICE.
+pub fn hurry() {
+    const NICE: i32 = -10;
+    #[allow(unsafe_code, reason = "nix has no setpriority")]
+    // SAFETY: takes numbers only; 0 is the calling thread.
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0;
+    if failed {
+        tracing::debug!("no higher priority: {}", std::io::Error::last_os_error());
+    }
+}
+
 /// Drops every capability of this thread: for threads that only move bytes.
 pub fn drop_all() {
     // A thread without capabilities has none to drop; one that cannot drop them is no worse off.

@@ -14,7 +14,7 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, Stat
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 use crate::decode::event::Tuple;
-use crate::record::{Family, Protocol, TcpState};
+use crate::vocab::{Family, Protocol, TcpState};
 
 pub use parse::TcpInfo;
 

@@ -36,7 +36,9 @@ pub(super) fn write(input: &Input) -> (u8, Vec<u8>) {
     match input {
         Input::Events(batch) => (EVENTS, batch.to_vec()),
         Input::Snapshot(bytes) => (SNAPSHOT, bytes.to_vec()),
-        Input::Resync(now, bytes) => (RESYNC, [&now.0.to_le_bytes()[..], bytes].concat()),
+        Input::Resync(from, to, bytes) => {
+            (RESYNC, [&from.0.to_le_bytes()[..], &to.0.to_le_bytes()[..], bytes].concat())
+        }
         Input::Processes(processes) => (PROCESSES, serde_json::to_vec(processes).unwrap_or_default()),
         Input::Ready(now) => (READY, now.0.to_le_bytes().to_vec()),
         Input::Tick(now, offset) => (TICK, [now.0.to_le_bytes(), offset.to_le_bytes()].concat()),
@@ -59,7 +61,7 @@ pub(super) fn read(frame: Frame) -> Result<Input, String> {
     Ok(match frame.tag {
         EVENTS => Input::Events(frame.payload.into()),
         SNAPSHOT => Input::Snapshot(frame.payload.into()),
-        RESYNC => Input::Resync(BootNs(word(0)?), Bytes::from(frame.payload).slice(8..)),
+        RESYNC => Input::Resync(BootNs(word(0)?), BootNs(word(8)?), Bytes::from(frame.payload).slice(16..)),
         PROCESSES => Input::Processes(
             serde_json::from_slice(&frame.payload).map_err(|e| bad(&format!("no processes: {e}")))?,
         ),
@@ -93,7 +95,7 @@ mod tests {
         let inputs = [
             Input::Events(Bytes::from_static(b"abc")),
             Input::Snapshot(Bytes::new()),
-            Input::Resync(BootNs(7), Bytes::from_static(b"x")),
+            Input::Resync(BootNs(7), BootNs(8), Bytes::from_static(b"x")),
             Input::Processes(vec![process]),
             Input::Ready(BootNs(1)),
             Input::Tick(BootNs(u64::MAX), -5),

@@ -63,6 +63,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
         tracing::warn!("no snapshot of existing sockets: {e}");
         Vec::new()
     });
+    privilege::hurry();
     privilege::drop_rest().map_err(Error::Privilege)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -211,27 +212,31 @@ impl Live {
         self.handle(&Input::Processes(processes.collect()))
     }
 
+    /// Time passes for the pipeline only up to what it has seen of the kernel.
     fn tick(&mut self) -> Result<(), Error> {
+        self.drain()?;
         self.handle(&Input::Tick(clock::boot_now(), clock::wall_offset()))
     }
 
-    /// Events lost in the kernel leave gaps: the table is compared with what processes hold open. The queue is
-    /// emptied first, so that the comparison is with the same moment.
+    /// Says what was lost since the last look. Events lost to a full ring buffer leave gaps in the table: it is
+    /// compared with what processes hold open.
     fn look_for_losses(&mut self) -> Result<(), Error> {
-        let dropped = self.sink.output.dropped();
-        if dropped > 0 {
-            self.handle(&Input::Lost(clock::boot_now(), LostWhere::Sink, dropped))?;
+        let losses = self.tracer.lost_since();
+        let counts = [
+            (LostWhere::Ring, losses.ring),
+            (LostWhere::Hook, losses.hook),
+            (LostWhere::Sink, self.sink.output.dropped()),
+        ];
+        for (place, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            self.handle(&Input::Lost(clock::boot_now(), place, count))?;
         }
-        let lost = self.tracer.lost_since();
-        if lost > 0 {
-            let owners = self.tracer.owners();
-            self.drain()?;
-            self.handle(&Input::Lost(clock::boot_now(), LostWhere::Ring, lost))?;
-            match owners {
+        if losses.ring > 0 {
+            let from = clock::boot_now();
+            match self.tracer.owners() {
                 Ok(owners) => {
                     let described = self.describer.in_snapshot(&owners);
                     self.describe(described)?;
-                    self.handle(&Input::Resync(clock::boot_now(), Bytes::from(owners)))?;
+                    self.handle(&Input::Resync(from, clock::boot_now(), Bytes::from(owners)))?;
                 }
                 Err(e) => tracing::warn!("no comparison with the kernel's sockets after a loss: {e}"),
             }
@@ -266,8 +271,8 @@ impl Live {
 
     /// Last events, last losses, totals.
     fn finish(mut self, end: &End) -> Result<(), Error> {
-        self.drain()?;
         self.look_for_losses()?;
+        self.tick()?;
         self.handle(&Input::Stop(clock::boot_now()))?;
         if let Some(capture) = self.capture {
             capture.finish()?;

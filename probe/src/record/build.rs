@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Record, Timestamp, errno};
 use crate::conn::fact::{Actor, Fact};
 use crate::decode::event::BootNs;
-use crate::enrich::process::ProcessTable;
+use crate::enrich::process::{Identity, ProcessTable};
 
 /// What is the same for all records of a run, or a stretch of it.
 #[derive(Clone, Debug)]
@@ -86,11 +86,32 @@ impl Context {
 
 /// The owner as the table knows it, else as the event saw it.
 fn name_owner(r: &mut Record, owner: Actor, processes: &mut ProcessTable) {
-    if let Some(identity) = processes.at(owner.process, owner.at) {
-        identity.fill(r);
-    } else {
-        r.pid = Some(owner.process.pid);
-        r.comm = Some(crate::decode::comm(&owner.comm));
-        r.uid = Some(owner.uid);
+    match processes.at(owner.process, owner.at) {
+        Some(identity) => {
+            name_process(r, identity);
+            // A process may rename itself at any time, which makes no new image of it.
+            if !identity.is_named(&owner.comm) {
+                r.comm = Some(crate::decode::comm(&owner.comm));
+            }
+        }
+        None => {
+            r.pid = Some(owner.process.pid);
+            r.comm = Some(crate::decode::comm(&owner.comm));
+            r.uid = Some(owner.uid);
+        }
     }
+}
+
+/// Everything that is known of the owner; costs clones of `Arc`s.
+pub fn name_process(r: &mut Record, identity: &Identity) {
+    r.pid = Some(identity.process.pid);
+    r.comm = Some(identity.comm.clone());
+    r.exe.clone_from(&identity.exe);
+    r.cmdline.clone_from(&identity.cmdline);
+    r.uid = Some(identity.uid);
+    r.user.clone_from(&identity.user);
+    r.cgroup.clone_from(&identity.cgroup);
+    r.unit.clone_from(&identity.unit);
+    r.container.clone_from(&identity.container);
+    r.pod.clone_from(&identity.pod);
 }

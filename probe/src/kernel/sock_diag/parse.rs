@@ -7,7 +7,7 @@ use netlink_packet_sock_diag::constants::INET_DIAG_INFO;
 use netlink_packet_sock_diag::inet::InetResponseHeader;
 
 use super::{DiagSocket, Dump};
-use crate::record::{Protocol, TcpState};
+use crate::vocab::{Protocol, TcpState};
 
 /// `struct inet_diag_msg`, bytes.
 const HEADER_LEN: usize = 72;

@@ -86,6 +86,7 @@ pub(super) fn lost(record: &Record) -> String {
         Some(LostWhere::Tracker) => {
             format!("{}: too many at once, see max_connections", count(number, "connection"))
         }
+        Some(LostWhere::Hook) => format!("{}: the kernel skipped a program", count(number, "event")),
         Some(LostWhere::Queue) => format!("{}: a queue was full", count(number, "event")),
         Some(LostWhere::Sink) => {
             format!("{}: the output is slower than the events, filter more", count(number, "record"))

@@ -1,0 +1,58 @@
+//! What a test needs of the machine, and what happens when it is not there.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The connprobe binary under test, from `CONNPROBE_BIN`.
+pub fn connprobe() -> Option<PathBuf> {
+    std::env::var_os("CONNPROBE_BIN").map(PathBuf::from)
+}
+
+/// Why this machine cannot run an end-to-end test, if it cannot.
+fn missing() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("not root: namespaces and eBPF need it".into());
+    }
+    for tool in ["ip", "jq"] {
+        if std::process::Command::new(tool).arg("--version").output().is_err()
+            && std::process::Command::new(tool).arg("-V").output().is_err()
+        {
+            return Some(format!("{tool} is not installed"));
+        }
+    }
+    None
+}
+
+/// True when a test that needs root and namespaces can run; otherwise says so, or fails where skips are not
+/// allowed. `tracer`: the test needs the binary too.
+pub fn satisfied(tracer: bool) -> bool {
+    static MACHINE: OnceLock<Option<String>> = OnceLock::new();
+    let mut reason = MACHINE.get_or_init(missing).clone();
+    if tracer && reason.is_none() {
+        reason = match connprobe() {
+            None => Some("CONNPROBE_BIN is not set".into()),
+            Some(path) if !path.is_file() => Some(format!("CONNPROBE_BIN: no such file: {}", path.display())),
+            Some(_) => None,
+        };
+    }
+    let Some(reason) = reason else { return true };
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("?");
+    let strict = ["CI", "CONNPROBE_REQUIRE_ALL"].into_iter().any(|v| std::env::var_os(v).is_some());
+    assert!(!strict, "{test} must run here: {reason}");
+    // Not `eprintln!`: libtest would keep it to itself for a test that passes.
+    let _ = nix::unistd::write(std::io::stderr(), format!("SKIP {test}: {reason}\n").as_bytes());
+    false
+}
+
+/// Kernel release as (major, minor).
+pub fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|n| n.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Since 6.10 the kernel says why it sent a RST.
+pub fn has_reset_reasons() -> bool {
+    kernel() >= (6, 10)
+}

@@ -1,0 +1,14 @@
+//! End-to-end tests: one file per topic, one behaviour per test.
+
+mod attempts;
+mod cli;
+mod filters;
+mod harness;
+mod identity;
+mod lifetimes;
+mod listeners;
+mod pipe;
+mod pre_existing;
+mod resets;
+mod scene;
+mod throughput;
