@@ -9,7 +9,8 @@ use probe::config::{self, Config};
 use probe::exit::Code;
 use probe::kernel::hooks::{Attach, HOOKS};
 use probe::kernel::privilege;
-use probe::record::{Cause, EventName, Record};
+use probe::record::Record;
+use probe::vocab::{Cause, ClosedBy, EngineName, EventName, LostWhere, PidSource, Role};
 
 fn page(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -41,6 +42,23 @@ fn every_field_is_documented_in_its_order() {
             .map(|field| if *field == "lost_where" { "where" } else { field })
             .collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn every_value_of_a_closed_list_is_documented_with_its_field() {
+    let page = page("docs/records.md");
+    let rows = rows(section(&page, "Fields"));
+    let check = |field: &str, values: Vec<&str>| {
+        let row = rows.iter().find(|row| row[0].trim_matches('`') == field).expect("the field is there");
+        for value in values {
+            assert!(row[2].contains(&format!("`{value}`")), "{field}: {value}");
+        }
+    };
+    check("where", LostWhere::ALL.iter().map(|value| value.name()).collect());
+    check("closed_by", ClosedBy::ALL.iter().map(|value| value.name()).collect());
+    check("pid_source", PidSource::ALL.iter().map(|value| value.name()).collect());
+    check("engine", EngineName::ALL.iter().map(|value| value.name()).collect());
+    check("role", Role::ALL.iter().map(|value| value.name()).collect());
 }
 
 #[test]
