@@ -46,6 +46,32 @@ fn text_has_a_line_for_every_event() {
 }
 
 #[test]
+fn text_of_a_listener_that_was_there_has_one_end() {
+    let record = Record {
+        state: Some(TcpState::Listen),
+        remote_addr: None,
+        remote_port: None,
+        ..sample(EventName::Snapshot)
+    };
+    let text = write(Text::in_zone(TimeZone::UTC, false), &[record]);
+    assert!(!text.contains("*:*") && text.contains("10.0.0.1:43210 "), "{text}");
+}
+
+#[test]
+fn text_of_a_reset_by_the_peer_says_so_once() {
+    let record = Record {
+        cause: Some(Cause::ResetByPeer),
+        closed_by: Some(ClosedBy::Remote),
+        reset_reason: None,
+        closer_pid: None,
+        closer_comm: None,
+        ..sample(EventName::Closed)
+    };
+    let text = write(Text::in_zone(TimeZone::UTC, false), &[record]);
+    assert!(text.contains(" reset by peer, after "), "{text}");
+}
+
+#[test]
 fn text_in_colour() {
     let text = write(Text::in_zone(TimeZone::UTC, true), &all());
     insta::assert_snapshot!(text.replace('\u{1b}', "ESC"));

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 
 use super::Format;
 use super::escape::escape;
-use crate::record::{Cause, EventName, Record, Role, Timestamp};
+use crate::record::{Cause, EventName, Record, Role, TcpState, Timestamp};
 
 const EVENT_WIDTH: usize = 15;
 const OWNER_WIDTH: usize = 20;
@@ -105,7 +105,10 @@ fn owner(comm: Option<&str>, pid: Option<u32>) -> String {
 
 fn ends(record: &Record) -> String {
     let local = end(record.local_addr, record.local_port);
-    if matches!(record.event, EventName::Listen | EventName::ListenEnd | EventName::ListenOverflow) {
+    let listens = record.state == Some(TcpState::Listen)
+        || matches!(record.event, EventName::Listen | EventName::ListenEnd | EventName::ListenOverflow);
+    // A listener has no other end.
+    if listens && record.remote_port.is_none() {
         return format!("{local:<width$}", width = 2 * END_WIDTH + 4);
     }
     let mut remote = end(record.remote_addr, record.remote_port);

@@ -1,7 +1,7 @@
 //! How it went: the end of a text line, as a list of short phrases.
 
 use super::units::{bytes, count, duration};
-use crate::record::{ClosedBy, End, EventName, LostWhere, Record, RunTotals};
+use crate::record::{Cause, ClosedBy, End, EventName, LostWhere, Record, RunTotals};
 use crate::sink::escape::escape;
 
 /// The phrases of an event of a connection or listener.
@@ -153,7 +153,8 @@ fn failed(record: &Record) -> Vec<String> {
 
 fn closed(record: &Record) -> Vec<String> {
     let mut text = cause(record).unwrap_or_else(|| "unknown".to_owned());
-    if let Some(by) = record.closed_by {
+    // The name of that cause says it already.
+    if let Some(by) = record.closed_by.filter(|_| record.cause != Some(Cause::ResetByPeer)) {
         text.push_str(match by {
             ClosedBy::Local => " by us",
             ClosedBy::Remote => " by peer",
