@@ -201,6 +201,10 @@ settings! {
     max_connections: u32 = 1_000_000,
     /// Milliseconds an end waits for the facts that explain it (a reset, the socket's destruction).
     hold_ms: u32 = 20,
+    /// Seconds without news after which an outage is no longer followed.
+    episode_window_s: u32 = 600,
+    /// Reconnects to one peer within that time beyond which it is said to be flapping.
+    flapping: u32 = 5,
     /// Messages on stderr: off, error, warn, info, debug or trace. `-v` and `-q` move it.
     log: LogLevel = LogLevel::Warn,
 }

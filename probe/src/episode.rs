@@ -123,9 +123,9 @@ impl<P: Hash + Eq + Clone> Episodes<P> {
 
     /// Takes an observation. Returns the number of the attempt in its story, where it is part of one, and
     /// what is news.
-    pub fn observe(&mut self, key: Key<P>, at: BootNs, what: Observation) -> (Option<u32>, Vec<News>) {
+    pub fn observe(&mut self, key: &Key<P>, at: BootNs, what: Observation) -> (Option<u32>, Vec<News>) {
         let limits = self.limits;
-        if self.stories.get(&key).is_none() {
+        if self.stories.get(key).is_none() {
             if matches!(what, Observation::Closed(_)) {
                 return (None, Vec::new());
             }
@@ -134,7 +134,7 @@ impl<P: Hash + Eq + Clone> Episodes<P> {
             }
             self.stories.put(key.clone(), Story::default());
         }
-        let Some(story) = self.stories.get_mut(&key) else { return (None, Vec::new()) };
+        let Some(story) = self.stories.get_mut(key) else { return (None, Vec::new()) };
         if at.0.saturating_sub(story.heard.0) > limits.window_ns && story.open == 0 {
             *story = Story::default();
         }

@@ -17,9 +17,10 @@ use crate::config::Config;
 use crate::conn::{Limits, Tracker};
 use crate::decode::{self, DecodeError, event::BootNs, event::Event, event::ProcessImage};
 use crate::enrich::process::ProcessTable;
+use crate::episode::{self, Episodes, News};
 use crate::filter::Filter;
 use crate::record::build::Context;
-use crate::record::{EventName, LostWhere, Record, RunTotals};
+use crate::record::{EventName, LostWhere, Record, RunTotals, story};
 pub use header::Header;
 
 /// Processes remembered, to name the owners of connections.
@@ -64,6 +65,7 @@ pub struct Pipeline {
     context: Context,
     tracker: Tracker,
     processes: ProcessTable,
+    episodes: Episodes<story::Program>,
     filter: Filter,
     totals: RunTotals,
     records: BTreeMap<EventName, u64>,
@@ -84,10 +86,16 @@ impl Pipeline {
             states: filter.events.contains(EventName::State),
             own_pid: header.own_pid,
         };
+        let episodes = episode::Limits {
+            window_ns: u64::from(config.episode_window_s) * 1_000_000_000,
+            flapping: usize::try_from(config.flapping).unwrap_or(usize::MAX),
+            ..episode::Limits::default()
+        };
         Self {
             context: header.context(config.host_fields.0),
             tracker: Tracker::new(limits, header.reset_reasons.clone()),
             processes: ProcessTable::new(PROCESSES),
+            episodes: Episodes::new(episodes),
             filter,
             totals: RunTotals::default(),
             records: BTreeMap::new(),
@@ -164,8 +172,23 @@ impl Pipeline {
 
     fn drain(&mut self, emit: &mut impl FnMut(Record)) {
         while let Some(fact) = self.tracker.poll() {
-            let record = self.context.record(&fact, &mut self.processes);
+            let mut record = self.context.record(&fact, &mut self.processes);
+            let mut told = Vec::new();
+            if let Some((key, what)) = story::observation(&record) {
+                let (attempt, news) = self.episodes.observe(&key, fact.at, what);
+                record.attempt = attempt;
+                told.extend(news.iter().map(|news| {
+                    let mut told = story::record(&record, news);
+                    if let News::Outage { since, .. } = news {
+                        told.ts = self.context.timestamp(*since);
+                    }
+                    told
+                }));
+            }
             self.emit(record, emit);
+            for record in told {
+                self.emit(record, emit);
+            }
         }
         let evicted = self.tracker.counts().evicted;
         if evicted > self.evicted {

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod errno;
+pub mod story;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -147,7 +148,17 @@ record! {
     incomplete: bool,
     /// Number of this attempt in its reconnect episode, from 1.
     attempt: u32,
-    /// How many (`lost`, `refused_inbound`, `listen_overflow`).
+    /// Attempts since the loss, the successful one counted (`reconnected`).
+    attempts: u32,
+    /// Loss to ESTABLISHED, ns (`reconnected`).
+    downtime_ns: u64,
+    /// Failed attempts by errno since the loss, `none` for those without (`reconnected`).
+    errors: Box<BTreeMap<String, u32>>,
+    /// From each end or failure to the next attempt, ns, the first 32 (`reconnected`).
+    backoff_ns: Box<[u64]>,
+    /// How the last lifetime before the loss ended (`outage`, `reconnected`).
+    previous_cause: Cause,
+    /// How many (`lost`, `refused_inbound`, `listen_overflow`, `flapping`).
     count: u64,
     /// Name of the remote address, where asked for.
     remote_name: Arc<str>,

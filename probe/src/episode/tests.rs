@@ -20,7 +20,7 @@ impl Told {
     /// Milliseconds later.
     fn then(&mut self, ms: u64, what: Observation) -> (Option<u32>, Vec<News>) {
         self.now += ms * 1_000_000;
-        self.episodes.observe(key("api"), BootNs(self.now), what)
+        self.episodes.observe(&key("api"), BootNs(self.now), what)
     }
 }
 
@@ -108,7 +108,7 @@ fn coming_and_going_is_flapping_and_said_once() {
 fn a_server_is_told_when_a_lost_client_is_back() {
     let mut t = Told::new();
     let server = || Key { server: true, ..key("db") };
-    let mut tell = |ms: u64, what| t.episodes.observe(server(), BootNs(ms * 1_000_000), what).1;
+    let mut tell = |ms: u64, what| t.episodes.observe(&server(), BootNs(ms * 1_000_000), what).1;
     assert_eq!(tell(0, Established), vec![]);
     assert_eq!(tell(5, Closed(Cause::KeepaliveTimeout)), vec![]);
     let news = tell(25, Established);
@@ -128,7 +128,7 @@ fn silence_longer_than_the_window_ends_a_story() {
 fn the_table_is_bounded() {
     let mut episodes = Episodes::new(Limits { peers: 2, ..Limits::default() });
     for port in 0..100 {
-        episodes.observe(Key { port, ..key("api") }, BootNs(1), Attempt);
+        episodes.observe(&Key { port, ..key("api") }, BootNs(1), Attempt);
     }
     assert_eq!((episodes.stories.len(), episodes.forgotten()), (2, 98));
 }

@@ -62,9 +62,18 @@ pub(crate) fn sample(event: EventName) -> Record {
             ..connection(event)
         },
         EventName::Connect => Record { local_port: None, ..connection(event) },
-        EventName::Outage | EventName::Reconnected | EventName::Flapping => {
-            Record { cause: Some(Cause::Refused), ..connection(event) }
+        EventName::Outage => {
+            Record { cause: Some(Cause::Refused), previous_cause: Some(Cause::Orderly), ..connection(event) }
         }
+        EventName::Reconnected => Record {
+            attempts: Some(14),
+            downtime_ns: Some(12_600_000_000),
+            errors: Some(Box::new([("ECONNREFUSED".to_owned(), 13)].into())),
+            backoff_ns: Some(vec![500_000_000, 1_000_000_000].into_boxed_slice()),
+            previous_cause: Some(Cause::ResetByPeer),
+            ..connection(event)
+        },
+        EventName::Flapping => Record { count: Some(6), ..connection(event) },
     }
 }
 

@@ -17,9 +17,9 @@ pub(super) fn of(record: &Record) -> String {
         EventName::Reset => reset(record),
         EventName::RefusedInbound => times("nothing listens on this port", record.count),
         EventName::ListenOverflow => overflow(record),
-        EventName::Outage | EventName::Reconnected | EventName::Flapping => {
-            cause(record).into_iter().collect()
-        }
+        EventName::Outage => outage(record),
+        EventName::Reconnected => reconnected(record),
+        EventName::Flapping => times("back again and again", record.count),
         EventName::State => changed(record),
         EventName::Retransmit | EventName::Snapshot => {
             record.state.map(|state| state.to_string()).into_iter().collect()
@@ -35,6 +35,25 @@ pub(super) fn of(record: &Record) -> String {
         phrases.push("incomplete".to_owned());
     }
     phrases.join(", ")
+}
+
+fn outage(record: &Record) -> Vec<String> {
+    let mut phrases: Vec<String> = cause(record).into_iter().collect();
+    if let Some(previous) = record.previous_cause.filter(|previous| Some(*previous) != record.cause) {
+        phrases.push(format!("the last connection ended {}", words(previous.name())));
+    }
+    phrases
+}
+
+fn reconnected(record: &Record) -> Vec<String> {
+    let mut phrases = Vec::new();
+    phrases.extend(record.downtime_ns.map(|ns| format!("back after {}", duration(ns))));
+    phrases.extend(record.attempts.map(|n| count(u64::from(n), "attempt")));
+    if let Some(errors) = &record.errors {
+        phrases.extend(errors.iter().map(|(error, n)| format!("{n} × {}", escape(error))));
+    }
+    phrases.extend(record.previous_cause.map(|cause| format!("lost by {}", words(cause.name()))));
+    phrases
 }
 
 /// The frame of a run: its beginning.
@@ -125,8 +144,12 @@ fn syn_retransmits(record: &Record) -> Option<String> {
 }
 
 /// The cause in words, with the errno where it adds something.
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 fn cause(record: &Record) -> Option<String> {
-    let words = record.cause.map(|cause| cause.name().replace('_', " "));
+    let words = record.cause.map(|cause| words(cause.name()));
     let mut text = match (words, record.error) {
         (Some(words), Some(error)) => format!("{words} ({error})"),
         (Some(words), None) => words,

@@ -1,0 +1,80 @@
+//! Episodes in records: what the tracker's records tell of a story, and what is told of it.
+
+use std::sync::Arc;
+
+use super::{Cause, EventName, Record, Role, errno};
+use crate::episode::{Key, News, Observation, Recovery};
+
+/// What is the same program: not the process, which may be restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// Path of the executable, or the command name where nobody could read it.
+    pub exe: Arc<str>,
+    /// systemd unit.
+    pub unit: Option<Arc<str>>,
+    /// Container id.
+    pub container: Option<Arc<str>>,
+}
+
+/// What a record tells of a story, if it is part of one.
+pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
+    let server = r.role? == Role::Server;
+    let what = match r.event {
+        EventName::Connect => Observation::Attempt,
+        EventName::Established => Observation::Established,
+        EventName::Accept if server => Observation::Established,
+        EventName::Failed => Observation::Failed(r.errno),
+        EventName::Closed => Observation::Closed(r.cause.unwrap_or(Cause::Other)),
+        _ => return None,
+    };
+    let program = Program {
+        exe: r.exe.clone().or_else(|| r.comm.clone())?,
+        unit: r.unit.clone(),
+        container: r.container.clone(),
+    };
+    let port = if server { r.local_port? } else { r.remote_port? };
+    Some((Key { program, netns: r.netns.unwrap_or(0), peer: r.remote_addr?, port, server }, what))
+}
+
+/// The record of a piece of news that `told` brought: the same program, the same ends.
+pub fn record(told: &Record, news: &News) -> Record {
+    let mut r = Record::new(told.ts, EventName::Outage);
+    (r.boot_id, r.host) = (told.boot_id.clone(), told.host.clone());
+    (r.conn, r.engine, r.role) = (told.conn.clone(), told.engine, told.role);
+    (r.family, r.protocol, r.netns) = (told.family, told.protocol, told.netns);
+    (r.local_addr, r.remote_addr, r.remote_port) = (told.local_addr, told.remote_addr, told.remote_port);
+    if told.role == Some(Role::Server) {
+        r.local_port = told.local_port;
+    }
+    (r.pid, r.comm, r.exe) = (told.pid, told.comm.clone(), told.exe.clone());
+    (r.cmdline, r.uid, r.user) = (told.cmdline.clone(), told.uid, told.user.clone());
+    (r.cgroup, r.unit) = (told.cgroup.clone(), told.unit.clone());
+    (r.container, r.pod) = (told.container.clone(), told.pod.clone());
+    (r.pid_source, r.incomplete) = (told.pid_source, told.incomplete);
+    match news {
+        News::Outage { previous, .. } => {
+            (r.cause, r.error, r.errno) = (told.cause, told.error, told.errno);
+            r.previous_cause = *previous;
+        }
+        News::Reconnected(recovery) => reconnected(&mut r, recovery),
+        News::Flapping(times) => {
+            r.event = EventName::Flapping;
+            r.count = u64::try_from(*times).ok();
+        }
+    }
+    r
+}
+
+fn reconnected(r: &mut Record, recovery: &Recovery) {
+    r.event = EventName::Reconnected;
+    r.attempts = Some(recovery.attempts);
+    r.downtime_ns = Some(recovery.downtime_ns);
+    let name = |e: Option<u16>| match e {
+        None => "none".to_owned(),
+        Some(number) => errno::name(number).map_or_else(|| number.to_string(), str::to_owned),
+    };
+    let errors = recovery.errors.iter().map(|(e, count)| (name(*e), *count));
+    r.errors = Some(Box::new(errors.collect()));
+    r.backoff_ns = Some(recovery.gaps.clone().into_boxed_slice());
+    r.previous_cause = recovery.previous;
+}
