@@ -13,6 +13,8 @@ pub mod want {
     pub const COOKIES: u32 = 1 << 1;
     /// The tracepoint `tcp_send_reset` has a reason (6.10).
     pub const RESET_REASON: u32 = 1 << 3;
+    /// The tracepoint `io_uring_complete` has the completion as a structure (6.15), not as numbers.
+    pub const URING_CQE: u32 = 1 << 4;
     /// Log through aya-log where a hook gives up.
     pub const LOG: u32 = 1 << 2;
 }

@@ -253,7 +253,7 @@ impl Tracker {
             (TcpState::Listen, TcpState::SynReceived) => {}
             (_, TcpState::Established) => self.handshake_done(event, key, tuple, old, totals),
             (_, TcpState::Closed) => self.ends(event, key, tuple, old, task, totals.unwrap_or_default()),
-            _ => self.closing(key, new, actor, task.exiting),
+            _ => self.closing(key, new, actor.filter(|_| !task.kernel_thread), task.exiting),
         }
         if let Some(entry) = self.sockets.peek_mut(&key) {
             entry.state = Some(new);

@@ -4,20 +4,32 @@
 use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use probe_common::{ABSENT, engine, flag};
+use probe_common::{ABSENT, engine, flag, want};
 
 use crate::connecting::{self, Connecting};
 use crate::fd;
 use crate::hooks::inet_csk_accept;
-use crate::maps::offset;
+use crate::maps::{offset, wants};
 use crate::read::{GaveUp, plain_arg, read};
 
 #[btf_tracepoint(function = "io_uring_complete")]
 pub fn io_uring_complete(ctx: BtfTracePointContext) -> i32 {
     let request = plain_arg(ctx.as_ptr(), 1);
-    let result = plain_arg(ctx.as_ptr(), 3) as i32;
-    let _ = try_complete(&ctx, request, result);
+    let _ = result(&ctx).and_then(|result| try_complete(&ctx, request, result));
     0
+}
+
+/// The arguments are (ring, request, completion), before that (ring, request, user data, result, …), and
+/// without the request before 5.19, which user space does not attach to.
+#[inline(always)]
+fn result(ctx: &BtfTracePointContext) -> Result<i32, GaveUp> {
+    /// `io_uring_cqe.res`, part of the user interface.
+    const CQE_RES: u32 = 8;
+    if wants(want::URING_CQE) {
+        read(plain_arg(ctx.as_ptr(), 2), CQE_RES)
+    } else {
+        Ok(plain_arg(ctx.as_ptr(), 3) as i32)
+    }
 }
 
 #[inline(always)]

@@ -233,6 +233,7 @@ fn settings(request: &Request, resolved: &Resolved) -> Settings {
         (want::RETRANSMITS, request.retransmits),
         (want::COOKIES, resolved.cookies),
         (want::RESET_REASON, resolved.send_reset_has_reason),
+        (want::URING_CQE, resolved.uring_has_cqe),
         (want::LOG, wants_log()),
     ];
     for (bit, on) in switches {

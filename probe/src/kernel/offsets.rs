@@ -140,6 +140,8 @@ pub struct Resolved {
     pub accept_slot: u32,
     /// The tracepoint `tcp_send_reset` has a reason (6.10).
     pub send_reset_has_reason: bool,
+    /// The tracepoint `io_uring_complete` has the completion as a structure.
+    pub uring_has_cqe: bool,
 }
 
 /// Resolves everything. Fails on a required member that is missing, ambiguous or of another size.
@@ -163,6 +165,11 @@ pub fn resolve(btf: &Btf) -> Result<Resolved, BtfError> {
     }
     offsets.io_op_accept = btf.enumerator_value("IORING_OP_ACCEPT").unwrap_or(ABSENT);
     offsets.io_op_connect = btf.enumerator_value("IORING_OP_CONNECT").unwrap_or(ABSENT);
+    let uring_arguments = btf.tracepoint_arguments("io_uring_complete").unwrap_or(0);
+    if uring_arguments != 3 && uring_arguments < 5 {
+        offsets.io_opcode = ABSENT;
+        missing.push(format!("no request in `io_uring_complete` (before 5.19): {URING}"));
+    }
     let reset_reasons = btf
         .enumerators("sk_rst_reason")
         .into_iter()
@@ -175,6 +182,7 @@ pub fn resolve(btf: &Btf) -> Result<Resolved, BtfError> {
         cookies: btf.has_function("bpf_get_socket_ptr_cookie"),
         accept_slot: btf.arguments("inet_csk_accept").and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
         send_reset_has_reason: btf.tracepoint_arguments("tcp_send_reset").is_some_and(|n| n >= 3),
+        uring_has_cqe: uring_arguments == 3,
     })
 }
 
