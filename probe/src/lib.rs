@@ -10,6 +10,8 @@ pub mod decode;
 
 pub mod conn;
 
+pub mod episode;
+
 pub mod enrich;
 
 pub mod record;

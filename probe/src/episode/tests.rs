@@ -1,0 +1,134 @@
+use super::*;
+use Observation::{Attempt, Closed, Established, Failed};
+
+const REFUSED: Observation = Failed(Some(111));
+
+fn key(program: &'static str) -> Key<&'static str> {
+    Key { program, netns: 1, peer: "10.0.0.5".parse().unwrap(), port: 5432, server: false }
+}
+
+struct Told {
+    episodes: Episodes<&'static str>,
+    now: u64,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { episodes: Episodes::new(Limits { flapping: 2, ..Limits::default() }), now: 0 }
+    }
+
+    /// Milliseconds later.
+    fn then(&mut self, ms: u64, what: Observation) -> (Option<u32>, Vec<News>) {
+        self.now += ms * 1_000_000;
+        self.episodes.observe(key("api"), BootNs(self.now), what)
+    }
+}
+
+#[test]
+fn a_connection_that_works_is_no_story() {
+    let mut t = Told::new();
+    for what in
+        [Attempt, Established, Closed(Cause::Orderly), Attempt, Established, Closed(Cause::ProcessExit)]
+    {
+        assert_eq!(t.then(10, what), (None, vec![]));
+    }
+}
+
+#[test]
+fn a_reset_and_thirteen_refusals_are_one_outage() {
+    let mut t = Told::new();
+    t.then(0, Attempt);
+    t.then(1, Established);
+    let lost = t.then(100, Closed(Cause::ResetByPeer));
+    let since = BootNs(101_000_000);
+    assert_eq!(lost, (None, vec![News::Outage { since, previous: Some(Cause::ResetByPeer) }]));
+    for n in 1..=13 {
+        assert_eq!(t.then(500, Attempt), (Some(n), vec![]));
+        assert_eq!(t.then(1, REFUSED), (Some(n), vec![]));
+    }
+    assert_eq!(t.then(500, Attempt).0, Some(14));
+    let (attempt, news) = t.then(2, Established);
+    assert_eq!(attempt, Some(14));
+    let [News::Reconnected(r)] = &news[..] else { panic!("{news:?}") };
+    assert_eq!((r.attempts, r.downtime_ns, r.previous), (14, 7_015_000_000, Some(Cause::ResetByPeer)));
+    assert_eq!(r.errors, BTreeMap::from([(Some(111), 13)]));
+    assert_eq!(r.gaps, vec![500_000_000; 14]);
+}
+
+#[test]
+fn a_single_failure_is_no_outage_until_it_is_tried_again() {
+    let mut t = Told::new();
+    assert_eq!(t.then(0, Attempt), (None, vec![]));
+    assert_eq!(t.then(1, REFUSED), (Some(1), vec![]));
+    let since = BootNs(1_000_000);
+    assert_eq!(t.then(9, Attempt), (Some(2), vec![News::Outage { since, previous: None }]));
+    let (_, news) = t.then(5, Established);
+    let [News::Reconnected(r)] = &news[..] else { panic!("{news:?}") };
+    assert_eq!((r.attempts, r.downtime_ns, r.gaps.clone()), (2, 14_000_000, vec![9_000_000]));
+}
+
+#[test]
+fn an_orderly_end_is_an_outage_only_when_the_next_attempt_fails() {
+    let mut t = Told::new();
+    t.then(0, Attempt);
+    t.then(0, Established);
+    assert_eq!(t.then(5, Closed(Cause::Orderly)).1, vec![]);
+    assert_eq!(t.then(5, Attempt).1, vec![]);
+    let since = BootNs(11_000_000);
+    assert_eq!(t.then(1, REFUSED).1, vec![News::Outage { since, previous: Some(Cause::Orderly) }]);
+}
+
+#[test]
+fn one_of_several_connections_is_no_outage() {
+    let mut t = Told::new();
+    for _ in 0..2 {
+        t.then(0, Attempt);
+        t.then(0, Established);
+    }
+    assert_eq!(t.then(1, Closed(Cause::ResetByPeer)).1, vec![]);
+    assert_eq!(t.then(1, Closed(Cause::ResetByPeer)).1.len(), 1);
+}
+
+#[test]
+fn coming_and_going_is_flapping_and_said_once() {
+    let mut t = Told::new();
+    t.then(0, Attempt);
+    t.then(0, Established);
+    let mut flapping = Vec::new();
+    for _ in 0..6 {
+        t.then(10, Closed(Cause::TimedOut));
+        t.then(10, Attempt);
+        let (_, news) = t.then(10, Established);
+        flapping.extend(news.into_iter().filter(|n| matches!(n, News::Flapping(_))));
+    }
+    assert_eq!(flapping, vec![News::Flapping(3)]);
+}
+
+#[test]
+fn a_server_is_told_when_a_lost_client_is_back() {
+    let mut t = Told::new();
+    let server = || Key { server: true, ..key("db") };
+    let mut tell = |ms: u64, what| t.episodes.observe(server(), BootNs(ms * 1_000_000), what).1;
+    assert_eq!(tell(0, Established), vec![]);
+    assert_eq!(tell(5, Closed(Cause::KeepaliveTimeout)), vec![]);
+    let news = tell(25, Established);
+    let [News::Reconnected(r)] = &news[..] else { panic!("{news:?}") };
+    assert_eq!((r.attempts, r.downtime_ns, r.previous), (1, 20_000_000, Some(Cause::KeepaliveTimeout)));
+}
+
+#[test]
+fn silence_longer_than_the_window_ends_a_story() {
+    let mut t = Told::new();
+    t.then(0, Attempt);
+    t.then(0, REFUSED);
+    assert_eq!(t.then(600_001, Attempt), (None, vec![]));
+}
+
+#[test]
+fn the_table_is_bounded() {
+    let mut episodes = Episodes::new(Limits { peers: 2, ..Limits::default() });
+    for port in 0..100 {
+        episodes.observe(Key { port, ..key("api") }, BootNs(1), Attempt);
+    }
+    assert_eq!((episodes.stories.len(), episodes.forgotten()), (2, 98));
+}
