@@ -151,3 +151,22 @@ fn the_readme_has_the_exit_codes_and_capabilities() {
         assert!(page.contains(&format!("`{capability}`")), "{capability}");
     }
 }
+
+#[test]
+fn every_map_is_documented_with_its_size() {
+    let page = page("docs/bounded.md");
+    let table: Vec<_> =
+        section(&page, "In the kernel").lines().filter(|line| line.starts_with("| `")).collect();
+    let maps = self::page("../probe-ebpf/src/maps.rs");
+    let maps: Vec<_> =
+        maps.split("pub static ").skip(1).map(|rest| rest.split(';').next().unwrap_or(rest)).collect();
+    assert_eq!(maps.len(), table.len());
+    for map in maps {
+        let (name, definition) = map.split_once(':').expect("a type");
+        let row = table.iter().find(|row| row.starts_with(&format!("| `{name}`"))).expect(name);
+        if let Some((_, entries)) = definition.split_once("with_max_entries(16_384") {
+            assert!(row.contains("16,384"), "{row}: {entries}");
+        }
+        assert_eq!(definition.contains("LruHashMap"), row.contains("least recently used"), "{row}");
+    }
+}

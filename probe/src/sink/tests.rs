@@ -72,6 +72,21 @@ fn text_of_a_reset_by_the_peer_says_so_once() {
 }
 
 #[test]
+fn text_says_once_that_nobody_accepted() {
+    let record =
+        Record { cause: Some(Cause::NeverAccepted), accepted: Some(false), ..sample(EventName::Closed) };
+    let text = write(Text::in_zone(TimeZone::UTC, false), &[record]);
+    assert_eq!(text.matches("never accepted").count(), 1, "{text}");
+}
+
+#[test]
+fn text_has_an_arrow_only_where_the_direction_is_known() {
+    let record = Record { role: None, ..sample(EventName::State) };
+    let text = write(Text::in_zone(TimeZone::UTC, false), &[record]);
+    assert!(text.contains("10.0.0.1:43210        -- 10.0.0.2:443"), "{text}");
+}
+
+#[test]
 fn text_in_colour() {
     let text = write(Text::in_zone(TimeZone::UTC, true), &all());
     insta::assert_snapshot!(text.replace('\u{1b}', "ESC"));

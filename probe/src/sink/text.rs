@@ -118,8 +118,8 @@ fn ends(record: &Record) -> String {
     let inbound = record.event == EventName::RefusedInbound || record.role == Some(Role::Server);
     match (inbound, record.role) {
         (true, _) => format!("{remote:<END_WIDTH$} -> {local:<END_WIDTH$}"),
-        (false, Some(Role::Client) | None) => format!("{local:<END_WIDTH$} -> {remote:<END_WIDTH$}"),
-        (false, Some(Role::Server | Role::Unknown)) => format!("{local:<END_WIDTH$} -- {remote:<END_WIDTH$}"),
+        (false, Some(Role::Client)) => format!("{local:<END_WIDTH$} -> {remote:<END_WIDTH$}"),
+        (false, _) => format!("{local:<END_WIDTH$} -- {remote:<END_WIDTH$}"),
     }
 }
 

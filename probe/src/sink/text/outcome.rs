@@ -199,7 +199,7 @@ fn closed(record: &Record) -> Vec<String> {
     let retransmits = record.retransmits.filter(|number| *number > 0);
     phrases.extend(retransmits.map(|number| count(number.into(), "retransmit")));
     phrases.extend(record.rtt_us.map(|us| format!("rtt {}", duration(u64::from(us) * 1_000))));
-    if record.accepted == Some(false) {
+    if record.accepted == Some(false) && record.cause != Some(Cause::NeverAccepted) {
         phrases.push("never accepted".to_owned());
     }
     phrases
