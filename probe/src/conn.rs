@@ -22,6 +22,7 @@
 pub mod cause;
 pub mod fact;
 
+mod birth;
 mod end;
 mod entry;
 mod listeners;
@@ -36,6 +37,9 @@ use crate::record::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
 use entry::{Entry, Key, Phase, between};
 use fact::{Actor, ConnId, Fact, Origin};
 use listeners::Listeners;
+
+/// Destroyed sockets remembered.
+const GONE: usize = 65_536;
 
 /// How the tracker behaves.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +87,8 @@ pub struct Tracker {
     listeners: Listeners,
     /// Ends that wait for their cause, in the order of their deadlines: every hold is equally long.
     holds: VecDeque<(BootNs, Key, ConnId)>,
+    /// Sockets destroyed lately, for the comparison after a loss.
+    gone: VecDeque<(BootNs, Key)>,
     facts: VecDeque<Fact>,
     counts: Counts,
     /// Events were lost at some time: what is not in the table may have been missed.
@@ -102,6 +108,7 @@ impl Tracker {
             sockets: LruCache::unbounded(),
             listeners: Listeners::default(),
             holds: VecDeque::new(),
+            gone: VecDeque::new(),
             facts: VecDeque::new(),
             counts: Counts::default(),
             lossy: false,
@@ -129,6 +136,16 @@ impl Tracker {
     /// Time of the last event or timeout.
     pub fn now(&self) -> BootNs {
         self.now
+    }
+
+    /// Sockets in the table, ended ones that wait for their destruction included. Never more than the limit.
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Listeners known by their port. Never more than sockets.
+    pub fn listening(&self) -> usize {
+        self.listeners.len()
     }
 
     /// Connections and attempts that have not ended.
@@ -191,19 +208,73 @@ impl Tracker {
         }
     }
 
-    fn find(&mut self, event: &Event) -> Option<&mut Entry> {
-        self.sockets.get_mut(&Key::of(event.sock)?)
+    /// Where the event's socket is in the table, or belongs.
+    ///
+    /// A socket is known by its cookie but for two cases. MPTCP gives a listener's children the listener's own
+    /// cookie: they are kept by address. And after a loss a socket may be found before its first event gave it
+    /// a cookie: it is kept by address until then.
+    fn key(&mut self, event: &Event) -> Option<Key> {
+        let key = Key::of(event.sock)?;
+        let by_address = Key::Addr(event.sock.addr);
+        if key == by_address || event.sock.addr == 0 {
+            return Some(key);
+        }
+        match self.sockets.peek(&key) {
+            Some(entry) if entry.listener.is_some_and(|addr| addr != event.sock.addr) => Some(by_address),
+            Some(_) => Some(key),
+            None => {
+                // A reset may be sent for a socket that is gone, whose address is another's by now.
+                if !matches!(event.kind, Kind::ResetSent { .. })
+                    && let Some(entry) = self.sockets.pop(&by_address)
+                {
+                    self.rename(by_address, key, entry);
+                }
+                Some(key)
+            }
+        }
     }
 
-    /// Puts a socket into the table; over the limit the least recently used one is given up.
-    fn insert(&mut self, key: Key, entry: Entry) {
-        if self.sockets.len() >= self.limits.sockets
-            && let Some((old, evicted)) = self.sockets.pop_lru()
-        {
-            self.counts.evicted += u64::from(evicted.phase != Phase::Ended);
-            self.listeners.remove(old, &evicted.tuple);
+    fn rename(&mut self, old: Key, key: Key, entry: Entry) {
+        if entry.phase == Phase::Listening {
+            self.listeners.remove(old, &entry.tuple);
+            self.listeners.insert(key, &entry);
+        }
+        for hold in self.holds.iter_mut().filter(|(_, held, _)| *held == old) {
+            hold.1 = key;
         }
         self.sockets.put(key, entry);
+    }
+
+    fn find(&mut self, event: &Event) -> Option<&mut Entry> {
+        let key = self.key(event)?;
+        self.sockets.get_mut(&key)
+    }
+
+    /// Puts a socket into the table; over the limit the least recently used one is given up. An end that waits
+    /// for its cause is said then, with what is known.
+    fn insert(&mut self, key: Key, entry: Entry) {
+        if self.sockets.len() >= self.limits.sockets
+            && !self.sockets.contains(&key)
+            && let Some((&old, _)) = self.sockets.peek_lru()
+        {
+            self.release(old, None, None);
+            if let Some(evicted) = self.sockets.pop(&old) {
+                self.counts.evicted += u64::from(evicted.phase != Phase::Ended);
+                self.listeners.remove(old, &evicted.tuple);
+            }
+        }
+        self.sockets.put(key, entry);
+    }
+
+    /// The end of `key` waits for its cause until the hold time is over.
+    fn hold(&mut self, at: BootNs, key: Key, id: ConnId) {
+        self.holds.push_back((BootNs(at.0.saturating_add(self.limits.hold_ns)), key, id));
+        // Holds that were decided early stay until their time: not more of them than sockets.
+        if self.holds.len() > 2 * self.sockets.len() + 64 {
+            let sockets = &self.sockets;
+            let waits = |e: &Entry, id: ConnId| e.phase == Phase::Held && e.id == id;
+            self.holds.retain(|(_, key, id)| sockets.peek(key).is_some_and(|e| waits(e, *id)));
+        }
     }
 
     fn say(&mut self, silent: bool, fact: Fact) {
@@ -229,7 +300,7 @@ impl Tracker {
         totals: Option<Totals>,
         backlog: u32,
     ) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         let actor = self.actor(event, task);
         match (old, new) {
             (_, TcpState::SynSent) => self.attempt_starts(event, key, tuple, actor),
@@ -238,6 +309,8 @@ impl Tracker {
             // The clone of a listener; its addresses are not complete before 6.13.
             (TcpState::Listen, TcpState::SynReceived) => {}
             (_, TcpState::Established) => self.handshake_done(event, key, tuple, old, totals),
+            // A child that the kernel gave up while it made it: nobody ever had this connection.
+            (TcpState::SynReceived, TcpState::Closed) if !self.sockets.contains(&key) => {}
             (_, TcpState::Closed) => self.ends(event, key, tuple, old, task, totals.unwrap_or_default()),
             _ => self.closing(key, new, actor, task.exiting),
         }
@@ -254,124 +327,6 @@ impl Tracker {
         };
         (fact.prev_state, fact.state) = (Some(old), Some(new));
         let silent = entry.is_some_and(|e| e.silent);
-        self.say(silent, fact);
-    }
-
-    fn attempt_starts(&mut self, event: &Event, key: Key, tuple: Tuple, actor: Option<Actor>) {
-        let generation = self.next_generation(event, key);
-        let mut entry = Entry::new(event, tuple, Phase::Attempt, Role::Client, generation);
-        entry.started = Some(event.at);
-        entry.silent = self.is_own(actor);
-        if let Some(actor) = actor {
-            entry.own(actor, PidSource::Connect);
-        }
-        let mut fact = entry.fact(event.at, EventName::Connect, event.engine);
-        fact.state = Some(TcpState::SynSent);
-        self.say(entry.silent, fact);
-        self.insert(key, entry);
-    }
-
-    /// Number of the lifetime that begins. One that never ended, as far as we saw, is ended first, unless the
-    /// snapshot saw the very lifetime whose beginning comes now.
-    fn next_generation(&mut self, event: &Event, key: Key) -> u32 {
-        self.release(key, None, None);
-        let Some(entry) = self.sockets.peek(&key) else { return 1 };
-        if entry.seeded.is_some_and(|seeded| event.at < seeded) {
-            return entry.id.generation;
-        }
-        let generation = entry.id.generation + 1;
-        if entry.phase != Phase::Ended {
-            self.end_unseen(key, event.at);
-        }
-        generation
-    }
-
-    fn syn(&mut self, event: &Event, tuple: &Tuple) {
-        if let Some(entry) = self.find(event)
-            && entry.phase == Phase::Attempt
-        {
-            entry.learn(tuple);
-            // With Fast Open the SYN leaves at the first send, long after connect().
-            entry.started = Some(event.at);
-        }
-    }
-
-    fn handshake_done(
-        &mut self,
-        event: &Event,
-        key: Key,
-        tuple: Tuple,
-        old: TcpState,
-        totals: Option<Totals>,
-    ) {
-        let client = old == TcpState::SynSent
-            || self.sockets.peek(&key).is_some_and(|e| e.phase == Phase::Attempt && e.role == Role::Client);
-        if !client {
-            return self.child_is_born(event, key, tuple);
-        }
-        let (lossy, known) = (self.lossy, self.sockets.get_mut(&key).filter(|e| e.phase != Phase::Ended));
-        let fact = match known {
-            Some(entry) => {
-                entry.learn(&tuple);
-                entry.phase = Phase::Open;
-                entry.established = Some(event.at);
-                entry.protocol = event.protocol;
-                entry.syn_retransmits = totals.map_or(0, |t| t.total_retrans);
-                let silent = entry.silent;
-                let fact = entry.established_fact(event.at, event.engine, totals);
-                return self.say(silent, fact);
-            }
-            None => {
-                let mut entry = Entry::new(event, tuple, Phase::Open, Role::Client, 1);
-                entry.established = Some(event.at);
-                entry.incomplete = lossy;
-                let fact = entry.established_fact(event.at, event.engine, totals);
-                self.insert(key, entry);
-                fact
-            }
-        };
-        self.say(false, fact);
-    }
-
-    /// A connection came in: owned by the listener's process until somebody accepts it.
-    fn child_is_born(&mut self, event: &Event, key: Key, tuple: Tuple) {
-        let owner = self.listeners.owner_of(&tuple);
-        if let Some(entry) = self.sockets.get_mut(&key)
-            && entry.phase == Phase::Open
-        {
-            // Fast Open: accept() can come first. Or the snapshot did.
-            entry.established = Some(event.at);
-            entry.pre_existing &= entry.seeded.is_none_or(|seeded| event.at >= seeded);
-            return;
-        }
-        let generation = self.next_generation(event, key);
-        let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, generation);
-        entry.established = Some(event.at);
-        if let Some(owner) = owner {
-            entry.silent = self.is_own(Some(owner));
-            entry.own(owner, PidSource::Listener);
-        }
-        self.insert(key, entry);
-    }
-
-    fn accepted(&mut self, event: &Event, tuple: Tuple, task: &Task) {
-        let (Some(key), actor) = (Key::of(event.sock), Actor::new(task, event.at)) else { return };
-        let silent = self.is_own(Some(actor));
-        if self.sockets.get(&key).is_none() {
-            let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, 1);
-            entry.incomplete = self.lossy;
-            self.insert(key, entry);
-        }
-        let Some(entry) = self.sockets.get_mut(&key) else { return };
-        if entry.accepted.is_some() || entry.role == Role::Client {
-            return;
-        }
-        entry.learn(&tuple);
-        entry.accepted = Some(event.at);
-        entry.silent = silent;
-        entry.own(actor, PidSource::Accept);
-        let mut fact = entry.fact(event.at, EventName::Accept, event.engine);
-        fact.accept_wait_ns = between(entry.established, event.at);
         self.say(silent, fact);
     }
 
@@ -394,8 +349,9 @@ impl Tracker {
     }
 
     fn listen_starts(&mut self, event: &Event, key: Key, tuple: Tuple, actor: Option<Actor>, backlog: u32) {
-        let generation = self.next_generation(event, key);
-        let mut entry = Entry::new(event, tuple, Phase::Listening, Role::Server, generation);
+        let id = self.next_id(event, key, Phase::Listening);
+        let mut entry = Entry::new(event, tuple, Phase::Listening, Role::Server, id);
+        entry.listener = Some(event.sock.addr);
         entry.started = Some(event.at);
         entry.silent = self.is_own(actor);
         if let Some(actor) = actor {

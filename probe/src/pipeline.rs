@@ -1,7 +1,7 @@
 //! The only loop: inputs in, records out. Everything that happens comes as an [`Input`], in one order, so a
 //! record file is the list of inputs and a replay gives the same records.
 
-mod frames;
+pub mod frames;
 mod header;
 pub mod live;
 pub mod replay;
@@ -32,7 +32,7 @@ pub enum Input {
     Events(Bytes),
     /// Sockets and owners found at the start.
     Snapshot(Bytes),
-    /// Owners found after a loss.
+    /// Owners found after a loss, looked for from this time on.
     Resync(BootNs, Bytes),
     /// Who processes are, completed with what only the running system knows.
     Processes(Vec<Process>),
@@ -106,9 +106,9 @@ impl Pipeline {
                 let events = self.decode_all(bytes);
                 self.tracker.seed(&events);
             }
-            Input::Resync(now, bytes) => {
+            Input::Resync(began, bytes) => {
                 let events = self.decode_all(bytes);
-                self.tracker.resync(*now, &events);
+                self.tracker.resync(*began, &events);
             }
             Input::Processes(processes) => {
                 for p in processes {
@@ -120,7 +120,12 @@ impl Pipeline {
                 self.context.wall_offset = *wall_offset;
                 self.tracker.handle_timeout(*now);
             }
-            Input::Lost(now, place, count) => self.lost(*now, *place, *count, emit),
+            Input::Lost(now, place, count) => {
+                if *place == LostWhere::Ring {
+                    self.tracker.lost();
+                }
+                self.lost(*now, *place, *count, emit);
+            }
             Input::Stop(now) => {
                 self.tracker.finish();
                 self.drain(emit);
@@ -133,6 +138,11 @@ impl Pipeline {
     /// When the next [`Input::Tick`] has something to do, beyond keeping the clock right.
     pub fn poll_timeout(&self) -> Option<BootNs> {
         self.tracker.poll_timeout()
+    }
+
+    /// The table of connections.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
     }
 
     fn events(&mut self, batch: &[u8], emit: &mut impl FnMut(Record)) {

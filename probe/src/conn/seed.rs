@@ -36,7 +36,7 @@ impl Tracker {
     }
 
     fn seed_socket(&mut self, event: &Event, tuple: Tuple, state: TcpState, _totals: Option<Totals>) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         if event.flags.mptcp_join || self.sockets.contains(&key) || state == TcpState::Closed {
             return;
         }
@@ -45,9 +45,11 @@ impl Tracker {
             TcpState::SynSent => Phase::Attempt,
             _ => Phase::Open,
         };
-        let mut entry = Entry::new(event, tuple, phase, self.role(&tuple, state, event.flags), 1);
+        let mut entry =
+            Entry::new(event, tuple, phase, self.role(&tuple, state, event.flags), key.first_id(event.at));
         entry.seeded = Some(event.at);
-        entry.pre_existing = true;
+        // After a loss it is a socket whose beginning was lost: the older ones were found at the start.
+        entry.pre_existing = !self.lossy;
         entry.incomplete = self.lossy;
         entry.first_fin = match state {
             TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::record::ClosedBy::Local),
@@ -56,6 +58,7 @@ impl Tracker {
             _ => None,
         };
         if phase == Phase::Listening {
+            entry.listener = Some(event.sock.addr);
             self.listeners.insert(key, &entry);
         }
         self.insert(key, entry);
@@ -76,7 +79,7 @@ impl Tracker {
 
     /// Of several processes that hold a socket, the oldest is its owner.
     fn seed_owner(&mut self, event: &Event, task: &Task) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         let own = task.process.pid == self.limits.own_pid;
         let Some(entry) = self.sockets.peek_mut(&key).filter(|e| e.seeded.is_some()) else { return };
         let older = |o: Actor| (task.process.start, task.process.pid) < (o.process.start, o.process.pid);
@@ -98,7 +101,7 @@ impl Tracker {
                 Kind::SnapshotOwner { state, totals, .. } => (state, totals),
                 _ => continue,
             };
-            let Some(key) = Key::of(event.sock) else { continue };
+            let Some(key) = self.key(event) else { continue };
             let Some(entry) = self.sockets.peek(&key) else { continue };
             if entry.seeded != Some(event.at) || !said.insert(key) {
                 continue;
@@ -127,18 +130,17 @@ impl Tracker {
         }
     }
 
-    /// Events were lost. `live` are the sockets that processes hold open now: what is in the table and not
+    /// Events were lost. `live` are the sockets that processes hold open, looked at from `began` on: what is in the table and not
     /// there has ended unseen, what is there and not in the table began unseen. Sockets that no process
-    /// holds (closing, or not accepted yet) do not show, so they stay.
-    pub fn resync(&mut self, now: BootNs, live: &[Event]) {
-        self.lossy = true;
-        let held: HashSet<Key> = live.iter().filter_map(|e| Key::of(e.sock)).collect();
+    /// holds (closing, or not accepted yet) do not show, so they stay, and so do those that came after `began`.
+    pub fn resync(&mut self, began: BootNs, live: &[Event]) {
+        self.lost();
+        let held: HashSet<Key> = live.iter().filter_map(|e| self.key(e)).collect();
         let mut gone = Vec::new();
-        for (key, entry) in &mut self.sockets {
-            if entry.phase == Phase::Ended {
+        for (key, entry) in &self.sockets {
+            if entry.phase == Phase::Ended || entry.last_begun() >= Some(began) {
                 continue;
             }
-            entry.incomplete = true;
             let unheld =
                 entry.first_fin.is_some() || (entry.role == Role::Server && entry.accepted.is_none());
             if !held.contains(key) && (!unheld || entry.phase == Phase::Listening) {
@@ -146,13 +148,21 @@ impl Tracker {
             }
         }
         for key in gone {
-            self.end_unseen(key, now);
+            self.end_unseen(key, began);
         }
-        let fresh: Vec<Event> = live
-            .iter()
-            .filter(|e| Key::of(e.sock).is_some_and(|k| !self.sockets.contains(&k)))
-            .cloned()
-            .collect();
+        // What was destroyed after it was looked at must not come back.
+        let gone: HashSet<Key> =
+            self.gone.iter().filter(|(at, _)| *at >= began).map(|(_, key)| *key).collect();
+        let mut fresh = live.to_vec();
+        fresh.retain(|e| self.key(e).is_some_and(|k| !self.sockets.contains(&k) && !gone.contains(&k)));
         self.seed(&fresh);
+    }
+
+    /// Events were lost: whatever is open may miss something, and so may what is not in the table.
+    pub fn lost(&mut self) {
+        self.lossy = true;
+        for (_, entry) in self.sockets.iter_mut().filter(|(_, e)| e.phase != Phase::Ended) {
+            entry.incomplete = true;
+        }
     }
 }

@@ -129,8 +129,7 @@ impl Live {
         let ring = Reader::new(tracer.take_ring()?)?;
         let header = Header::of(&tracer, config);
         if let Some(capture) = &mut capture {
-            let (tag, payload) = frames::header(&header);
-            capture.write(tag, &payload)?;
+            frames::begin(capture, &header)?;
         }
         let resolver = config.resolve.0.then(Resolver::new).transpose()?;
         let signals = [
@@ -224,6 +223,7 @@ impl Live {
         }
         let lost = self.tracer.lost_since();
         if lost > 0 {
+            let began = clock::boot_now();
             let owners = self.tracer.owners();
             self.drain()?;
             self.handle(&Input::Lost(clock::boot_now(), LostWhere::Ring, lost))?;
@@ -231,7 +231,7 @@ impl Live {
                 Ok(owners) => {
                     let described = self.describer.in_snapshot(&owners);
                     self.describe(described)?;
-                    self.handle(&Input::Resync(clock::boot_now(), Bytes::from(owners)))?;
+                    self.handle(&Input::Resync(began, Bytes::from(owners)))?;
                 }
                 Err(e) => tracing::warn!("no comparison with the kernel's sockets after a loss: {e}"),
             }
@@ -256,8 +256,7 @@ impl Live {
 
     fn handle(&mut self, input: &Input) -> Result<(), Error> {
         if let Some(capture) = &mut self.capture {
-            let (tag, payload) = frames::write(input);
-            capture.write(tag, &payload)?;
+            frames::append(capture, input)?;
         }
         let sink = &mut self.sink;
         self.pipeline.handle(input, &mut |record| sink.take(record));
