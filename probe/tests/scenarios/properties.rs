@@ -6,6 +6,12 @@ use serde_json::Value;
 use super::operations::{OPERATION, Run, run};
 use super::{check, run as runs};
 
+/// More with `PROPTEST_CASES`.
+fn at_least(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(cases), ..config }
+}
+
 /// The kind of kernel and up to some operations, which shrink one by one.
 fn operations() -> impl Strategy<Value = Vec<u8>> {
     let operation = any::<[u8; OPERATION]>();
@@ -22,7 +28,7 @@ fn json(run: &Run) -> Result<Vec<Value>, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(at_least(4_000))]
 
     #[test]
     fn every_beginning_has_one_end_in_any_order_of_events(bytes in operations()) {
@@ -31,7 +37,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(at_least(200))]
 
     #[test]
     fn a_replay_of_anything_gives_the_same_records(bytes in operations()) {

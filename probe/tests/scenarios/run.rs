@@ -61,7 +61,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     let shown = || records.iter().map(|record| format!("  {record}\n")).collect::<String>();
     let mut ids = Ids::default();
     for (at, record) in records.iter().enumerate() {
-        if record["seq"] != Value::from(at + 1) {
+        if record["seq"] != at + 1 {
             return Err(format!("the numbers have a hole at {at}\n{}", shown()));
         }
         let Some(expected) = scenario.expect.get(at) else {
@@ -110,7 +110,7 @@ fn same(key: &str, expected: &toml::Value, record: &Value, ids: &mut Ids) -> Res
                 _ => Err(format!("ts is {}, not {at}", record["ts"])),
             };
         }
-        (key, toml::Value::String(text)) if key.ends_with("_ns") => actual == Value::from(ns(text)),
+        (key, toml::Value::String(text)) if key.ends_with("_ns") => actual == ns(text),
         (_, expected) => serde_json::to_value(expected).is_ok_and(|expected| covers(&expected, &actual)),
     };
     if is_same { Ok(()) } else { Err(format!("{key} is {actual}, not {expected}")) }
