@@ -22,10 +22,12 @@
 pub mod cause;
 pub mod fact;
 
+mod birth;
 mod end;
 mod entry;
 mod listeners;
 mod seed;
+mod table;
 
 use std::collections::VecDeque;
 
@@ -136,6 +138,16 @@ impl Tracker {
         self.now
     }
 
+    /// Sockets in the table, ended ones that wait for their destruction included. Never more than the limit.
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Listeners known by their port. Never more than sockets.
+    pub fn listening(&self) -> usize {
+        self.listeners.len()
+    }
+
     /// Connections and attempts that have not ended.
     pub fn open(&self) -> usize {
         let live = |e: &&Entry| matches!(e.phase, Phase::Attempt | Phase::Open | Phase::Held) && !e.silent;
@@ -202,21 +214,6 @@ impl Tracker {
         }
     }
 
-    fn find(&mut self, event: &Event) -> Option<&mut Entry> {
-        self.sockets.get_mut(&Key::of(event.sock)?)
-    }
-
-    /// Puts a socket into the table; over the limit the least recently used one is given up.
-    fn insert(&mut self, key: Key, entry: Entry) {
-        if self.sockets.len() >= self.limits.sockets
-            && let Some((old, evicted)) = self.sockets.pop_lru()
-        {
-            self.counts.evicted += u64::from(evicted.phase != Phase::Ended);
-            self.listeners.remove(old, &evicted.tuple);
-        }
-        self.sockets.put(key, entry);
-    }
-
     fn say(&mut self, silent: bool, fact: Fact) {
         if !silent {
             self.facts.push_back(fact);
@@ -240,7 +237,7 @@ impl Tracker {
         totals: Option<Totals>,
         backlog: u32,
     ) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         if event.flags.stand_in && self.sockets.peek(&key).is_some_and(|e| e.state == Some(new)) {
             return;
         }
@@ -252,6 +249,8 @@ impl Tracker {
             // The clone of a listener; its addresses are not complete before 6.13.
             (TcpState::Listen, TcpState::SynReceived) => {}
             (_, TcpState::Established) => self.handshake_done(event, key, tuple, old, totals),
+            // A child that the kernel gave up while it made it: nobody ever had this connection.
+            (TcpState::SynReceived, TcpState::Closed) if !self.sockets.contains(&key) => {}
             (_, TcpState::Closed) => self.ends(event, key, tuple, old, task, totals.unwrap_or_default()),
             _ => self.closing(key, new, actor.filter(|_| !task.kernel_thread), task.exiting),
         }
@@ -274,124 +273,6 @@ impl Tracker {
         self.say(silent, fact);
     }
 
-    fn attempt_starts(&mut self, event: &Event, key: Key, tuple: Tuple, actor: Option<Actor>) {
-        let generation = self.next_generation(event, key);
-        let mut entry = Entry::new(event, tuple, Phase::Attempt, Role::Client, generation);
-        entry.started = Some(event.at);
-        entry.silent = self.is_own(actor);
-        if let Some(actor) = actor {
-            entry.own(actor, PidSource::Connect);
-        }
-        let mut fact = entry.fact(event.at, EventName::Connect, event.engine);
-        fact.state = Some(TcpState::SynSent);
-        self.say(entry.silent, fact);
-        self.insert(key, entry);
-    }
-
-    /// Number of the lifetime that begins. One that never ended, as far as we saw, is ended first, unless the
-    /// snapshot saw the very lifetime whose beginning comes now.
-    fn next_generation(&mut self, event: &Event, key: Key) -> u32 {
-        self.release(key, None, None);
-        let Some(entry) = self.sockets.peek(&key) else { return 1 };
-        if entry.seeded.is_some_and(|seeded| event.at < seeded) {
-            return entry.id.generation;
-        }
-        let generation = entry.id.generation + 1;
-        if entry.phase != Phase::Ended {
-            self.end_unseen(key, event.at);
-        }
-        generation
-    }
-
-    fn syn(&mut self, event: &Event, tuple: &Tuple) {
-        if let Some(entry) = self.find(event)
-            && entry.phase == Phase::Attempt
-        {
-            entry.learn(tuple);
-            // With Fast Open the SYN leaves at the first send, long after connect().
-            entry.started = Some(event.at);
-        }
-    }
-
-    fn handshake_done(
-        &mut self,
-        event: &Event,
-        key: Key,
-        tuple: Tuple,
-        old: TcpState,
-        totals: Option<Totals>,
-    ) {
-        let client = old == TcpState::SynSent
-            || self.sockets.peek(&key).is_some_and(|e| e.phase == Phase::Attempt && e.role == Role::Client);
-        if !client {
-            return self.child_is_born(event, key, tuple);
-        }
-        let (lossy, known) = (self.lossy, self.sockets.get_mut(&key).filter(|e| e.phase != Phase::Ended));
-        let fact = match known {
-            Some(entry) => {
-                entry.learn(&tuple);
-                entry.phase = Phase::Open;
-                entry.established = Some(event.at);
-                entry.protocol = event.protocol;
-                entry.syn_retransmits = totals.map_or(0, |t| t.total_retrans);
-                let silent = entry.silent;
-                let fact = entry.established_fact(event.at, event.engine, totals);
-                return self.say(silent, fact);
-            }
-            None => {
-                let mut entry = Entry::new(event, tuple, Phase::Open, Role::Client, 1);
-                entry.established = Some(event.at);
-                entry.incomplete = lossy;
-                let fact = entry.established_fact(event.at, event.engine, totals);
-                self.insert(key, entry);
-                fact
-            }
-        };
-        self.say(false, fact);
-    }
-
-    /// A connection came in: owned by the listener's process until somebody accepts it.
-    fn child_is_born(&mut self, event: &Event, key: Key, tuple: Tuple) {
-        let owner = self.listeners.owner_of(&tuple);
-        if let Some(entry) = self.sockets.get_mut(&key)
-            && entry.phase == Phase::Open
-        {
-            // Fast Open: accept() can come first. Or the snapshot did.
-            entry.established = Some(event.at);
-            entry.pre_existing &= entry.seeded.is_none_or(|seeded| event.at >= seeded);
-            return;
-        }
-        let generation = self.next_generation(event, key);
-        let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, generation);
-        entry.established = Some(event.at);
-        if let Some(owner) = owner {
-            entry.silent = self.is_own(Some(owner));
-            entry.own(owner, PidSource::Listener);
-        }
-        self.insert(key, entry);
-    }
-
-    fn accepted(&mut self, event: &Event, tuple: Tuple, task: &Task) {
-        let (Some(key), actor) = (Key::of(event.sock), Actor::new(task, event.at)) else { return };
-        let silent = self.is_own(Some(actor));
-        if self.sockets.get(&key).is_none() {
-            let mut entry = Entry::new(event, tuple, Phase::Open, Role::Server, 1);
-            entry.incomplete = self.lossy;
-            self.insert(key, entry);
-        }
-        let Some(entry) = self.sockets.get_mut(&key) else { return };
-        if entry.accepted.is_some() || entry.role == Role::Client {
-            return;
-        }
-        entry.learn(&tuple);
-        entry.accepted = Some(event.at);
-        entry.silent = silent;
-        entry.own(actor, PidSource::Accept);
-        let mut fact = entry.fact(event.at, EventName::Accept, event.engine);
-        fact.accept_wait_ns = between(entry.established, event.at);
-        self.say(silent, fact);
-    }
-
     /// A FIN was sent or received.
     fn closing(&mut self, key: Key, new: TcpState, actor: Option<Actor>, exiting: bool) {
         let Some(entry) = self.sockets.get_mut(&key) else { return };
@@ -411,8 +292,9 @@ impl Tracker {
     }
 
     fn listen_starts(&mut self, event: &Event, key: Key, tuple: Tuple, actor: Option<Actor>, backlog: u32) {
-        let generation = self.next_generation(event, key);
-        let mut entry = Entry::new(event, tuple, Phase::Listening, Role::Server, generation);
+        let id = self.next_id(event, key, Phase::Listening);
+        let mut entry = Entry::new(event, tuple, Phase::Listening, Role::Server, id);
+        entry.listener = Some(event.sock.addr);
         entry.started = Some(event.at);
         entry.silent = self.is_own(actor);
         if let Some(actor) = actor {

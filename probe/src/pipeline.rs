@@ -1,7 +1,7 @@
 //! The only loop: inputs in, records out. Everything that happens comes as an [`Input`], in one order, so a
 //! record file is the list of inputs and a replay gives the same records.
 
-mod frames;
+pub mod frames;
 mod header;
 pub mod live;
 pub mod replay;
@@ -128,7 +128,12 @@ impl Pipeline {
                 self.context.wall_offset = *wall_offset;
                 self.tracker.handle_timeout(*now);
             }
-            Input::Lost(now, place, count) => self.lost(*now, *place, *count, emit),
+            Input::Lost(now, place, count) => {
+                if *place == LostWhere::Ring {
+                    self.tracker.lost();
+                }
+                self.lost(*now, *place, *count, emit);
+            }
             Input::Stop(now) => {
                 self.tracker.finish();
                 self.drain(emit);
@@ -141,6 +146,11 @@ impl Pipeline {
     /// When the next [`Input::Tick`] has something to do, beyond keeping the clock right.
     pub fn poll_timeout(&self) -> Option<BootNs> {
         self.tracker.poll_timeout()
+    }
+
+    /// The table of connections.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
     }
 
     fn events(&mut self, batch: &[u8], emit: &mut impl FnMut(Record)) {

@@ -1,7 +1,8 @@
-//! connprobe's development commands: `cargo xtask setup | build | run | test | lint | docs`.
+//! connprobe's development commands: `cargo xtask setup | build | run | test | lint | fuzz | docs`.
 
 mod build;
 mod docs;
+mod fuzz;
 mod lint;
 mod run;
 mod setup;
@@ -34,6 +35,7 @@ enum Command {
     Run(run::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Fuzz(fuzz::Args),
     Tidy(tidy::Args),
     Docs(docs::Args),
 }
@@ -55,6 +57,7 @@ fn run(command: Command) -> Result<()> {
         Command::Run(args) => run::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Lint(args) => lint::main(&args),
+        Command::Fuzz(args) => fuzz::main(&args),
         Command::Tidy(args) => tidy::main(&args),
         Command::Docs(args) => docs::main(&args),
     }

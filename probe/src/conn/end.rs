@@ -20,31 +20,28 @@ impl Tracker {
         totals: Totals,
     ) {
         if self.sockets.get(&key).is_none() {
-            self.insert(key, unseen_birth(event, tuple, from));
+            self.insert(key, unseen_birth(event, key, tuple, from));
         }
-        let hold_ns = self.limits.hold_ns;
         let Some(entry) = self.sockets.get_mut(&key) else { return };
-        if matches!(entry.phase, Phase::Ended | Phase::Held) {
-            return;
+        match entry.phase {
+            Phase::Attempt | Phase::Open => {}
+            Phase::Listening => return self.end_unseen(key, event.at),
+            Phase::Ended | Phase::Held => return,
         }
         entry.learn(&tuple);
         // It was established unseen.
         entry.incomplete |=
             entry.phase == Phase::Attempt && from != TcpState::SynSent && entry.established.is_none();
         let owner_exiting = task.exiting && entry.owner.is_some_and(|o| o.process == task.process);
-        let ending =
-            Ending { at: event.at, from, flags: event.flags, totals, engine: event.engine, owner_exiting };
+        let attempt = entry.phase == Phase::Attempt;
+        let (at, flags, engine) = (event.at, event.flags, event.engine);
+        let ending = Ending { at, from, flags, totals, engine, owner_exiting, attempt };
         entry.ending = Some(ending);
-        let waits = if entry.phase == Phase::Attempt {
-            waits_for_result(&ending)
-        } else {
-            waits_for_reset(entry, &ending)
-        };
-        // The phase tells an attempt from a lifetime until the end is said: `established` does.
+        let waits = if attempt { waits_for_result(&ending) } else { waits_for_reset(entry, &ending) };
         entry.phase = Phase::Held;
         let id = entry.id;
         if waits {
-            self.holds.push_back((BootNs(event.at.0.saturating_add(hold_ns)), key, id));
+            self.hold(event.at, key, id);
         } else {
             self.release(key, Some(id), None);
         }
@@ -59,7 +56,7 @@ impl Tracker {
         }
         let Some(ending) = entry.ending.take() else { return };
         entry.phase = Phase::Ended;
-        let fact = if ending.from == TcpState::SynSent {
+        let fact = if ending.attempt {
             let fact = entry.failed_fact(&ending, result, sees_resets);
             entry.last_failure =
                 Some(LastFailure { at: ending.at, errno: fact.errno, reported: result.is_some() });
@@ -67,26 +64,28 @@ impl Tracker {
         } else {
             entry.closed_fact(&ending, sees_accepts)
         };
-        let silent = entry.silent;
+        let (silent, destroyed) = (entry.silent, entry.destroyed);
         self.say(silent, fact);
+        if destroyed {
+            self.sockets.pop(&key);
+        }
     }
 
     /// The socket is gone. What has not ended by now has ended unseen.
     pub(super) fn destroyed(&mut self, event: &Event) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         if let Some(comparison) = &mut self.comparison {
             comparison.ends(key);
         }
-        let Some(entry) = self.sockets.peek(&key) else { return };
+        let Some(entry) = self.sockets.peek_mut(&key) else { return };
+        entry.destroyed = true;
         match entry.phase {
-            Phase::Held if entry.ending.is_some_and(|e| waits_for_late_reset(&e)) => {}
+            Phase::Held if entry.ending.is_some_and(|e| waits_for_late_reset(&e)) => return,
             Phase::Held => self.release(key, None, None),
             Phase::Ended => {}
             Phase::Attempt | Phase::Open | Phase::Listening => self.end_unseen(key, event.at),
         }
-        if self.sockets.peek(&key).is_some_and(|e| e.phase == Phase::Ended) {
-            self.sockets.pop(&key);
-        }
+        self.sockets.pop(&key);
     }
 
     /// The end was lost: it is said as far as it is known.
@@ -153,7 +152,7 @@ impl Tracker {
         fact.reset_by = Some(End::Local);
         fact.reset_reason = reason;
         self.say(silent, fact);
-        if let Some(key) = Key::of(event.sock) {
+        if let Some(key) = self.key(event) {
             self.release(key, None, None);
         }
     }
@@ -182,22 +181,21 @@ impl Tracker {
         result: u16,
     ) {
         let actor = Actor::new(task, event.at);
-        let key = Key::of(event.sock);
-        let mut generation = 1;
-        if let Some(key) = key
-            && let Some(entry) = self.sockets.get_mut(&key)
-        {
-            if entry.phase == Phase::Held && entry.ending.is_some_and(|e| e.from == TcpState::SynSent) {
+        let Some(key) = self.key(event) else { return };
+        let mut id = key.first_id(event.at);
+        let (mut listener, mut is_known) = (None, false);
+        if let Some(entry) = self.sockets.get_mut(&key) {
+            if entry.phase == Phase::Held && entry.ending.is_some_and(|e| e.attempt) {
                 return self.release(key, None, Some(result));
             }
             if entry.phase != Phase::Ended || tells_again(entry, entered, result) {
                 return;
             }
-            entry.id.generation += 1;
-            generation = entry.id.generation;
+            (id, listener, is_known) = (entry.id.next(), entry.listener, true);
         }
-        let mut attempt = Entry::new(event, tuple, Phase::Attempt, Role::Client, generation);
+        let mut attempt = Entry::new(event, tuple, Phase::Attempt, Role::Client, id);
         attempt.own(actor, PidSource::Connect);
+        attempt.listener = listener;
         let silent = self.is_own(Some(actor));
         let begun = attempt.fact(entered.unwrap_or(event.at), EventName::Connect, event.engine);
         self.say(silent, begun);
@@ -206,17 +204,23 @@ impl Tracker {
         fact.cause = Some(cause::of_connect_result(result));
         fact.duration_ns = between(entered, event.at);
         self.say(silent, fact);
+        // The next attempt of the same socket is another one. Without a cookie the id is the time of the
+        // event, and the kernel side does not tell when such a socket goes away.
+        if is_known || event.sock.cookie != 0 {
+            attempt.phase = Phase::Ended;
+            self.insert(key, attempt);
+        }
     }
 }
 
 /// A socket whose birth was not seen, although nothing was there before the start that the snapshot did not
 /// see: something was lost.
-fn unseen_birth(event: &Event, tuple: Tuple, from: TcpState) -> Entry {
+fn unseen_birth(event: &Event, key: Key, tuple: Tuple, from: TcpState) -> Entry {
     let (phase, role) = match from {
         TcpState::SynSent => (Phase::Attempt, Role::Client),
         _ => (Phase::Open, Role::Unknown),
     };
-    let mut entry = Entry::new(event, tuple, phase, role, 1);
+    let mut entry = Entry::new(event, tuple, phase, role, key.first_id(event.at));
     entry.incomplete = true;
     entry
 }

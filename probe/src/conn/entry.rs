@@ -22,6 +22,15 @@ impl Key {
             (cookie, _) => Some(Self::Cookie(cookie)),
         }
     }
+
+    /// Id of the first lifetime of a socket seen first at a time.
+    pub(super) fn first_id(self, at: BootNs) -> ConnId {
+        let origin = match self {
+            Self::Cookie(cookie) => Origin::Cookie(cookie),
+            Self::Addr(_) => Origin::Birth(at.0),
+        };
+        ConnId { origin, generation: 1 }
+    }
 }
 
 /// Where a socket is in its life. See the diagram in `conn.rs`.
@@ -43,6 +52,8 @@ pub(super) struct Ending {
     pub(super) totals: Totals,
     pub(super) engine: EngineName,
     pub(super) owner_exiting: bool,
+    /// It never was ESTABLISHED: SYN-SENT, or SYN-RECEIVED when both sides connected to each other.
+    pub(super) attempt: bool,
 }
 
 /// How the last attempt on this socket failed, so that a later connect() that only reports it is not taken
@@ -80,6 +91,10 @@ pub(super) struct Entry {
     pub(super) last_failure: Option<LastFailure>,
     /// Its last event.
     pub(super) touched: BootNs,
+    /// Address of the socket, if it listens or did.
+    pub(super) listener: Option<u64>,
+    /// The socket is gone, its end waits for its cause.
+    pub(super) destroyed: bool,
     /// When the snapshot found it.
     pub(super) seeded: Option<BootNs>,
     pub(super) pre_existing: bool,
@@ -89,15 +104,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(event: &Event, tuple: Tuple, phase: Phase, role: Role, generation: u32) -> Self {
-        let origin = match event.sock.cookie {
-            0 => Origin::Birth(event.at.0),
-            cookie => Origin::Cookie(cookie),
-        };
+    pub(super) fn new(event: &Event, tuple: Tuple, phase: Phase, role: Role, id: ConnId) -> Self {
         Self {
             phase,
             state: None,
-            id: ConnId { origin, generation },
+            id,
             tuple,
             protocol: event.protocol,
             role,
@@ -116,6 +127,8 @@ impl Entry {
             ending: None,
             last_failure: None,
             touched: event.at,
+            listener: None,
+            destroyed: false,
             seeded: None,
             pre_existing: false,
             incomplete: false,
@@ -129,13 +142,16 @@ impl Entry {
 
     /// Ports that were not chosen yet are filled in by a later event; nothing that is known is overwritten.
     pub(super) fn learn(&mut self, tuple: &Tuple) {
+        if self.phase == Phase::Listening {
+            return;
+        }
         if self.tuple.local_port == 0 {
             self.tuple.local_port = tuple.local_port;
         }
-        if self.tuple.local_addr.is_unspecified() && self.phase != Phase::Listening {
+        if self.tuple.local_addr.is_unspecified() {
             self.tuple.local_addr = tuple.local_addr;
         }
-        if self.tuple.remote_port == 0 && self.phase != Phase::Listening {
+        if self.tuple.remote_port == 0 {
             (self.tuple.remote_addr, self.tuple.remote_port) = (tuple.remote_addr, tuple.remote_port);
         }
     }

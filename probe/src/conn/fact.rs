@@ -14,6 +14,13 @@ pub struct ConnId {
     pub generation: u32,
 }
 
+impl ConnId {
+    /// The next lifetime of the same socket.
+    pub(super) fn next(self) -> Self {
+        Self { generation: self.generation + 1, ..self }
+    }
+}
+
 /// Where an id comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {

@@ -37,6 +37,10 @@ impl Listeners {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_port.values().map(Vec::len).sum()
+    }
+
     /// Whether somebody listens where `tuple`'s local end is.
     pub(super) fn covers(&self, tuple: &Tuple) -> bool {
         self.candidates(tuple).next().is_some()

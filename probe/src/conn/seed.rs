@@ -17,6 +17,7 @@ const DOUBT_NS: u64 = 180_000_000_000;
 impl Tracker {
     /// Takes the sockets and owners found at the start. Listeners first: they tell servers from clients.
     pub fn seed(&mut self, snapshot: &[Event]) {
+        self.compare();
         for event in snapshot {
             if let Kind::SnapshotSocket { tuple, state: TcpState::Listen, .. } = event.kind {
                 self.seed_socket(event, tuple, TcpState::Listen, None);
@@ -40,7 +41,7 @@ impl Tracker {
     }
 
     fn seed_socket(&mut self, event: &Event, tuple: Tuple, state: TcpState, _totals: Option<Totals>) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         if event.flags.mptcp_join || self.sockets.contains(&key) || state == TcpState::Closed {
             return;
         }
@@ -49,9 +50,11 @@ impl Tracker {
             TcpState::SynSent => Phase::Attempt,
             _ => Phase::Open,
         };
-        let mut entry = Entry::new(event, tuple, phase, self.role(&tuple, state, event.flags), 1);
+        let mut entry =
+            Entry::new(event, tuple, phase, self.role(&tuple, state, event.flags), key.first_id(event.at));
         (entry.seeded, entry.touched) = (Some(event.at), event.at);
-        entry.pre_existing = true;
+        // After a loss it is a socket whose beginning was lost: the older ones were found at the start.
+        entry.pre_existing = !self.lossy;
         entry.incomplete = self.lossy;
         entry.first_fin = match state {
             TcpState::FinWait1 | TcpState::FinWait2 => Some(crate::vocab::ClosedBy::Local),
@@ -60,6 +63,7 @@ impl Tracker {
             _ => None,
         };
         if phase == Phase::Listening {
+            entry.listener = Some(event.sock.addr);
             self.listeners.insert(key, &entry);
         }
         self.insert(key, entry);
@@ -80,7 +84,7 @@ impl Tracker {
 
     /// Of several processes that hold a socket, the oldest is its owner.
     fn seed_owner(&mut self, event: &Event, task: &Task) {
-        let Some(key) = Key::of(event.sock) else { return };
+        let Some(key) = self.key(event) else { return };
         let own = task.process.pid == self.limits.own_pid;
         let Some(entry) = self.sockets.peek_mut(&key).filter(|e| e.seeded.is_some()) else { return };
         let older = |o: Actor| (task.process.start, task.process.pid) < (o.process.start, o.process.pid);
@@ -102,7 +106,7 @@ impl Tracker {
                 Kind::SnapshotOwner { state, totals, .. } => (state, totals),
                 _ => continue,
             };
-            let Some(key) = Key::of(event.sock) else { continue };
+            let Some(key) = self.key(event) else { continue };
             let Some(entry) = self.sockets.peek(&key) else { continue };
             if entry.seeded != Some(event.at) || !said.insert(key) {
                 continue;
@@ -135,9 +139,10 @@ impl Tracker {
     /// `from` and `to`. The comparison waits until all events up to then are in, and leaves alone what has
     /// happened meanwhile.
     pub fn resync(&mut self, from: BootNs, to: BootNs, live: Vec<Event>) {
-        self.lossy = true;
+        self.lost();
         self.compare();
         self.comparison = Some(Comparison { from, to, live, ended: HashSet::new() });
+        self.compare_at(self.now);
     }
 
     /// Does the comparison that waits, if its time has come.
@@ -165,16 +170,15 @@ impl Tracker {
     /// unseen. Sockets that no process holds (closing, or not accepted yet) do not show, so they stay.
     pub(super) fn compare(&mut self) {
         let Some(Comparison { from, live, ended, .. }) = self.comparison.take() else { return };
-        let held: HashSet<Key> = live.iter().filter_map(|e| Key::of(e.sock)).collect();
+        let held: HashSet<Key> = live.iter().filter_map(|e| self.key(e)).collect();
         let mut gone = Vec::new();
-        for (key, entry) in &mut self.sockets {
-            if entry.phase == Phase::Ended {
+        for (key, entry) in &self.sockets {
+            if entry.phase == Phase::Ended || entry.touched >= from {
                 continue;
             }
-            entry.incomplete = true;
             let unheld =
                 entry.first_fin.is_some() || (entry.role == Role::Server && entry.accepted.is_none());
-            if entry.touched >= from || held.contains(key) {
+            if held.contains(key) {
                 continue;
             }
             if unheld && entry.phase != Phase::Listening {
@@ -187,9 +191,17 @@ impl Tracker {
             self.end_unseen(key, from);
         }
         let unknown =
-            |e: &Event| Key::of(e.sock).is_some_and(|k| !self.sockets.contains(&k) && !ended.contains(&k));
+            |e: &Event| self.key(e).is_some_and(|k| !self.sockets.contains(&k) && !ended.contains(&k));
         let fresh: Vec<Event> = live.into_iter().filter(unknown).collect();
         self.seed(&fresh);
+    }
+
+    /// Events were lost: whatever is open may miss something, and so may what is not in the table.
+    pub fn lost(&mut self) {
+        self.lossy = true;
+        for (_, entry) in self.sockets.iter_mut().filter(|(_, e)| e.phase != Phase::Ended) {
+            entry.incomplete = true;
+        }
     }
 }
 

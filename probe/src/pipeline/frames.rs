@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Header, Input};
-use crate::capture::Frame;
+use crate::capture::{Error, Frame, Writer};
 use crate::decode::event::BootNs;
 use crate::record::LostWhere;
 
@@ -17,8 +17,20 @@ const TICK: u8 = 7;
 const LOST: u8 = 8;
 const STOP: u8 = 9;
 
+/// Begins the record of a run: the header of a file that has no frame yet.
+pub fn begin(file: &mut Writer, run: &Header) -> Result<(), Error> {
+    let (tag, payload) = header(run);
+    file.write(tag, &payload)
+}
+
+/// Appends an input to the record of a run.
+pub fn append(file: &mut Writer, input: &Input) -> Result<(), Error> {
+    let (tag, payload) = write(input);
+    file.write(tag, &payload)
+}
+
 /// The header as a frame.
-pub(super) fn header(header: &Header) -> (u8, Vec<u8>) {
+fn header(header: &Header) -> (u8, Vec<u8>) {
     // A structure of strings and numbers always serialises.
     (HEADER, serde_json::to_vec(header).unwrap_or_default())
 }
@@ -32,7 +44,7 @@ pub(super) fn read_header(frame: &Frame) -> Result<Header, String> {
 }
 
 /// An input as tag and payload.
-pub(super) fn write(input: &Input) -> (u8, Vec<u8>) {
+fn write(input: &Input) -> (u8, Vec<u8>) {
     match input {
         Input::Events(batch) => (EVENTS, batch.to_vec()),
         Input::Snapshot(bytes) => (SNAPSHOT, bytes.to_vec()),

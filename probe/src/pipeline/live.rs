@@ -130,8 +130,7 @@ impl Live {
         let ring = Reader::new(tracer.take_ring()?)?;
         let header = Header::of(&tracer, config);
         if let Some(capture) = &mut capture {
-            let (tag, payload) = frames::header(&header);
-            capture.write(tag, &payload)?;
+            frames::begin(capture, &header)?;
         }
         let resolver = config.resolve.0.then(Resolver::new).transpose()?;
         let signals = [
@@ -261,8 +260,7 @@ impl Live {
 
     fn handle(&mut self, input: &Input) -> Result<(), Error> {
         if let Some(capture) = &mut self.capture {
-            let (tag, payload) = frames::write(input);
-            capture.write(tag, &payload)?;
+            frames::append(capture, input)?;
         }
         let sink = &mut self.sink;
         self.pipeline.handle(input, &mut |record| sink.take(record));
