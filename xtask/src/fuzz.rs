@@ -65,7 +65,12 @@ fn run(target: &str, seconds: u32) -> Result<()> {
     let mut command = Command::new("rustup");
     command.args(["run", "nightly", "cargo", "fuzz", "run", "--fuzz-dir", "tests/fuzz", "--target-dir"]);
     command.arg(folder).arg(target).arg(corpus).arg("--");
-    command.args([&format!("-max_total_time={seconds}"), "-print_final_stats=1", "-max_len=4096"]);
+    command.args([
+        &format!("-max_total_time={seconds}"),
+        "-print_final_stats=1",
+        "-max_len=4096",
+        "-len_control=0",
+    ]);
     workspace::status(command.current_dir(workspace::root()).env_remove("RUSTUP_TOOLCHAIN"))
 }
 

@@ -29,8 +29,10 @@ impl Tracker {
         let Some(entry) = self.sockets.peek(&key) else { return key.first_id(event.at) };
         let (id, tuple) = (entry.id, entry.tuple);
         let same_kind = (entry.phase == Phase::Listening) == (begins == Phase::Listening);
+        // What told of a beginning of its own already is another lifetime.
+        let untold = entry.started.is_none() && entry.established.is_none() && entry.accepted.is_none();
         if entry.phase != Phase::Ended {
-            if same_kind && entry.seeded.is_some_and(|seeded| event.at < seeded) {
+            if same_kind && untold && entry.seeded.is_some_and(|seeded| event.at < seeded) {
                 self.listeners.remove(key, &tuple);
                 return id;
             }
