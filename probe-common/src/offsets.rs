@@ -50,8 +50,6 @@ offsets! {
     sock_err_soft,
     /// `sock.sk_protocol` (u16)
     sock_protocol,
-    /// `sock.sk_type` (u16)
-    sock_type,
     /// `sock.sk_shutdown` (u8)
     sock_shutdown,
     /// `sock.__sk_common.skc_flags`
@@ -162,6 +160,8 @@ offsets! {
     mount_parent,
     /// `mount.mnt_mountpoint`
     mount_mountpoint,
+    /// `mount.mnt_ns`
+    mount_ns,
     /// `css_set.dfl_cgrp`
     css_set_dfl_cgrp,
     /// `cgroup.kn`
@@ -188,6 +188,8 @@ offsets! {
     io_opcode,
     /// `io_kiocb.file`
     io_file,
+    /// `io_accept.file_slot` (u32), which lies over the start of `io_kiocb`
+    io_accept_slot,
     /// Number of `IORING_OP_ACCEPT`
     io_op_accept,
     /// Number of `IORING_OP_CONNECT`

@@ -5,12 +5,27 @@ use probe_common::{MAX_PORTS, MAX_PREFIXES, Tuple};
 
 use crate::maps::setting;
 use crate::read::GaveUp;
-use crate::sock::AF_INET6;
+use crate::sock::{self, AF_INET6};
 
-/// Gives up on what is not wanted.
+/// Gives up on addresses that are not wanted.
 #[inline(always)]
 pub fn check(t: &Tuple) -> Result<(), GaveUp> {
     if family_passes(t) && remote_port_passes(t) && prefix_passes(t) { Ok(()) } else { Err(GaveUp) }
+}
+
+/// Gives up on a socket that is not wanted, before anything is done for it: above all before it gets a
+/// cookie, by which its destruction would be reported. Costs nothing without a filter.
+#[inline(always)]
+pub fn check_socket(sk: u64) -> Result<(), GaveUp> {
+    let family = setting(|s| unsafe { &raw const (*s).family });
+    let ports = setting(|s| unsafe { &raw const (*s).remote_ports_len });
+    let prefixes = setting(|s| unsafe { &raw const (*s).prefixes_len });
+    if family == 0 && ports == 0 && prefixes == 0 {
+        return Ok(());
+    }
+    let mut t = Tuple::default();
+    sock::tuple(sk, &mut t)?;
+    check(&t)
 }
 
 /// A listener passes: one on `::` takes IPv4 too, and owns what it has not handed out.

@@ -76,8 +76,9 @@ pub fn tuple(sk: u64, t: &mut Tuple) -> Result<(), GaveUp> {
     }
     t.remote_port = u16::from_be(read_or(sk, offset!(sock_dport), 0));
     t.local_port = read_or(sk, offset!(sock_num), 0);
-    // At → CLOSE the port is already given back (`inet_put_port`) but `inet_sport` still has it.
-    if t.local_port == 0 && t.state != state::TIME_WAIT && t.state != state::NEW_SYN_RECV {
+    // On the way to CLOSE the port is already given back (`inet_put_port`) but `inet_sport` still has it. In
+    // CLOSE that is the port of the lifetime before; minisocks have none.
+    if t.local_port == 0 && !matches!(t.state, state::CLOSE | state::TIME_WAIT | state::NEW_SYN_RECV) {
         t.local_port = u16::from_be(read_or(sk, offset!(inet_sport), 0));
     }
     t.netns = netns(read_or(sk, offset!(sock_net), 0));

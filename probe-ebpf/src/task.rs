@@ -1,7 +1,7 @@
 //! Who runs: the current task, and once per image a description of its process, taken while it is alive.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use aya_log_ebpf::debug;
 use probe_common::{
     CGROUP_NAME_LEN, CGROUP_NAMES, CMDLINE_LEN, EXE_NAME_LEN, EXE_NAMES, ProcessEvent, Task, kind, task_flag,
@@ -15,13 +15,15 @@ use crate::read::{GaveUp, copy, read, read_or, read_user_bytes};
 const PF_EXITING: u32 = 0x0000_0004;
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// What tells one image of a process from another: an exec raises `exec_id`, a move changes `cgroup_id`.
+/// What tells one image of a process from another: an exec raises `exec_id`, a move changes `cgroup_id`,
+/// a process may become another user.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Image {
     start: u64,
     cgroup_id: u64,
     exec_id: u64,
+    uid: u64,
 }
 
 /// Ids and flags of the current task: cheap, for events that happen in whatever context.
@@ -40,21 +42,27 @@ pub fn glance(t: &mut Task) {
 #[inline(always)]
 pub fn actor(t: &mut Task) {
     glance(t);
-    t.uid = bpf_get_current_uid_gid() as u32;
     // SAFETY: takes no arguments.
-    copy(&raw mut t.comm, leader(unsafe { generated::bpf_get_current_task() }), offset!(task_comm));
+    let task = unsafe { generated::bpf_get_current_task() };
+    t.uid = euid(task);
+    copy(&raw mut t.comm, leader(task), offset!(task_comm));
 }
 
 /// Any task, for the snapshot.
 #[inline(always)]
 pub fn of(task: u64, t: &mut Task) {
-    let cred: u64 = read_or(task, offset!(task_cred), 0);
     t.tgid = read_or(task, offset!(task_tgid), 0);
     t.tid = read_or(task, offset!(task_pid), 0);
-    t.uid = read_or(cred, offset!(cred_euid), 0);
+    t.uid = euid(task);
     t.flags = flags(task);
     t.start = start(task);
     copy(&raw mut t.comm, leader(task), offset!(task_comm));
+}
+
+/// The effective user: the helper of the kernel tells the real one.
+#[inline(always)]
+fn euid(task: u64) -> u32 {
+    read_or(read_or(task, offset!(task_cred), 0), offset!(cred_euid), 0)
 }
 
 #[inline(always)]
@@ -101,7 +109,7 @@ fn try_describe(engine: u8) -> Result<(), GaveUp> {
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     let exec_id = read_or(task, offset!(task_self_exec_id), 0);
-    let image = Image { start: start(task), cgroup_id, exec_id };
+    let image = Image { start: start(task), cgroup_id, exec_id, uid: u64::from(euid(task)) };
     // SAFETY: the value is copied by the comparison; a concurrent update makes it differ at worst.
     if unsafe { IMAGES.get(tgid) }.is_some_and(|known| *known == image) {
         return Ok(());
@@ -155,7 +163,10 @@ fn exe(task: u64, slots: &mut [[u8; EXE_NAME_LEN]; EXE_NAMES]) -> Result<(), Gav
             let mount = mnt - u64::from(offset!(mount_mnt));
             let above: u64 = read(mount, offset!(mount_parent))?;
             if above == mount {
-                return Ok(());
+                // The root of everything is mounted somewhere; a file without a name (memfd) or on a mount
+                // that was detached is not.
+                let namespace: u64 = read(mount, offset!(mount_ns))?;
+                return if namespace == 0 || namespace > u64::MAX - 4096 { Err(GaveUp) } else { Ok(()) };
             }
             dentry = read(mount, offset!(mount_mountpoint))?;
             mnt = above + u64::from(offset!(mount_mnt));

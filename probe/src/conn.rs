@@ -33,7 +33,7 @@ use std::collections::VecDeque;
 
 use lru::LruCache;
 
-use crate::decode::event::{BootNs, Event, Kind, Task, Totals, Tuple};
+use crate::decode::event::{BootNs, Event, Kind, ProcessId, Task, Totals, Tuple};
 use crate::vocab::{ClosedBy, EngineName, EventName, PidSource, Role, TcpState};
 use entry::{Entry, Key, Phase, between};
 use fact::{Actor, ConnId, Fact, Origin};
@@ -52,8 +52,8 @@ pub struct Limits {
     pub sees_accepts: bool,
     /// Say every change of state.
     pub states: bool,
-    /// Our own process id: its connections are not reported.
-    pub own_pid: u32,
+    /// Our own process, its start cut to a clock tick: its connections are not reported.
+    pub own: ProcessId,
 }
 
 impl Default for Limits {
@@ -64,7 +64,7 @@ impl Default for Limits {
             sees_resets: true,
             sees_accepts: true,
             states: false,
-            own_pid: 0,
+            own: ProcessId { pid: 0, start: 0 },
         }
     }
 }
@@ -170,6 +170,7 @@ impl Tracker {
     /// The run is over: nothing more will come, so every hold is decided.
     pub fn finish(&mut self) {
         let now = self.now;
+        self.compare();
         self.doubts.clear();
         self.handle_timeout(BootNs(u64::MAX));
         self.now = now;
@@ -225,7 +226,14 @@ impl Tracker {
     }
 
     fn is_own(&self, actor: Option<Actor>) -> bool {
-        actor.is_some_and(|a| a.process.pid == self.limits.own_pid)
+        actor.is_some_and(|a| self.is_own_process(a.process))
+    }
+
+    fn is_own_process(&self, process: ProcessId) -> bool {
+        /// Clock ticks are 10 ms on every architecture there is.
+        const TICK_NS: u64 = 10_000_000;
+        let own = self.limits.own;
+        process.pid == own.pid && process.start.abs_diff(own.start) < TICK_NS
     }
 
     fn state_changed(
@@ -280,8 +288,10 @@ impl Tracker {
             TcpState::FinWait1 | TcpState::LastAck => {
                 if new == TcpState::FinWait1 && entry.first_fin.is_none() {
                     entry.first_fin = Some(ClosedBy::Local);
-                    entry.exit_fin = exiting && actor.is_some();
+                    let own = |a: Actor| entry.owner.is_some_and(|o| o.process == a.process);
+                    entry.exit_fin = exiting && actor.is_some_and(own);
                 }
+                entry.acted_on |= actor.is_some();
                 // The last close() may run in a kernel thread, which is nobody's doing.
                 entry.closer = actor.filter(|a| entry.owner.is_none_or(|o| o.process != a.process));
             }

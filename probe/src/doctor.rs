@@ -24,7 +24,8 @@ impl Report {
         line(out, "tracefs", tracefs_state())?;
         capabilities(out)?;
         match &mut self.tracer {
-            Err(e) => writeln!(out, "\ntracing does not work: {e}"),
+            // The reason is the command's error.
+            Err(_) => writeln!(out, "\ntracing does not work"),
             Ok(tracer) => works(out, tracer),
         }
     }
@@ -43,12 +44,15 @@ fn works(out: &mut impl Write, tracer: &mut Tracer) -> io::Result<()> {
     line(out, "snapshot", &snapshot)?;
     let missing = tracer.missing();
     if !missing.is_empty() {
-        writeln!(out, "\nwhat this kernel cannot tell")?;
+        writeln!(out, "\nwhat is missing here")?;
         for sentence in missing {
             writeln!(out, "  - {sentence}")?;
         }
     }
-    writeln!(out, "\ntracing works")
+    let whole = tracer.hooks.iter().all(|status| status.engine.is_some());
+    let verdict =
+        if whole { "tracing works" } else { "tracing works, but not all of it: see what is missing" };
+    writeln!(out, "\n{verdict}")
 }
 
 fn engine(status: &HookStatus) -> String {
@@ -81,7 +85,14 @@ fn lockdown() -> String {
 }
 
 fn tracefs_state() -> &'static str {
-    if tracefs::is_mounted() { "mounted" } else { "not mounted: mounted privately while loading" }
+    if tracefs::is_mounted() {
+        "mounted"
+    } else if privilege::has(caps::Capability::CAP_SYS_ADMIN) {
+        "not mounted: mounted privately while loading"
+    } else {
+        "NOT MOUNTED, or not readable: run `mount -t tracefs tracefs /sys/kernel/tracing` as root, or grant \
+         CAP_SYS_ADMIN; hooks on system calls are missing without it"
+    }
 }
 
 fn read(path: &str, otherwise: &str) -> String {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::conn::{Limits, Tracker};
-use crate::decode::{self, DecodeError, event::BootNs, event::Event, event::ProcessImage};
+use crate::decode::{self, DecodeError, event::BootNs, event::Event, event::ProcessId, event::ProcessImage};
 use crate::enrich::process::ProcessTable;
 use crate::episode::{self, Episodes, News};
 use crate::filter::Filter;
@@ -84,7 +84,7 @@ impl Pipeline {
             sees_resets: header.sees("tcp_reset"),
             sees_accepts: header.sees("inet_csk_accept"),
             states: filter.events.contains(EventName::State),
-            own_pid: header.own_pid,
+            own: ProcessId { pid: header.own_pid, start: header.own_start },
         };
         let episodes = episode::Limits {
             window_ns: u64::from(config.episode_window_s) * 1_000_000_000,
@@ -218,7 +218,8 @@ impl Pipeline {
     }
 
     fn lost(&mut self, now: BootNs, place: LostWhere, count: u64, emit: &mut impl FnMut(Record)) {
-        *self.totals.lost.entry(place.name().to_owned()).or_default() += count;
+        let lost = self.totals.lost.entry(place.name().to_owned()).or_default();
+        *lost = lost.saturating_add(count);
         let mut record = Record::new(self.context.timestamp(now), EventName::Lost);
         (record.lost_where, record.count) = (Some(place), Some(count));
         self.emit(record, emit);

@@ -8,7 +8,8 @@ use probe_common::{AcceptEvent, engine, flag, kind};
 use crate::emit::{Origin, emit};
 use crate::maps::setting;
 use crate::read::{GaveUp, plain_arg};
-use crate::{fd, filter, sock, task};
+use crate::sock::{self, state};
+use crate::{fd, filter, task};
 
 #[tracepoint(category = "syscalls", name = "sys_exit_accept")]
 pub fn sys_exit_accept(ctx: TracePointContext) -> u32 {
@@ -50,15 +51,16 @@ fn try_sys_exit(ctx: &TracePointContext) -> Result<(), GaveUp> {
 /// Reports that the current task has accepted `sk`.
 #[inline(always)]
 pub fn accepted<C: EbpfContext>(ctx: &C, sk: u64, engine: u8, flags: u16) -> Result<(), GaveUp> {
-    // An error is returned as a null or error pointer.
-    if sk == 0 || sk > u64::MAX - 4096 || !sock::is_tcp(sk) {
+    // An error is returned as a null or error pointer. A number that was not a descriptor of this process may
+    // lead to any other socket of it.
+    if sk == 0 || sk > u64::MAX - 4096 || !sock::is_tcp(sk) || sock::state_of(sk) == state::LISTEN {
         return Err(GaveUp);
     }
+    filter::check_socket(sk)?;
     task::describe(ctx, engine);
     let (cookie, flags) = (sock::cookie(sk), flags | sock::flags(sk) | flag::TASK_IS_ACTOR);
     emit(Origin { kind: kind::ACCEPT, engine, sock: sk, cookie, flags }, |e: &mut AcceptEvent| {
         sock::tuple(sk, &mut e.tuple)?;
-        filter::check(&e.tuple)?;
         task::actor(&mut e.task);
         Ok(())
     })

@@ -98,10 +98,11 @@ pub fn kprobe_tcp_set_state(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// SCTP, DCCP and MPTCP sockets use the same tracepoint; MPTCP's sockets move to the state they have.
+/// SCTP, DCCP and MPTCP sockets use the same tracepoint; MPTCP's sockets move to the state they have. What
+/// the filter does not want is not touched.
 #[inline(always)]
 fn interesting(sk: u64, old: u8, new: u8) -> bool {
-    old != new && sock::is_tcp(sk)
+    old != new && sock::is_tcp(sk) && filter::check_socket(sk).is_ok()
 }
 
 #[inline(always)]
@@ -129,7 +130,6 @@ fn set_state<C: EbpfContext>(
     }
     emit(Origin { kind: kind::STATE, engine, sock: sk, cookie, flags }, |e: &mut StateEvent| {
         sock::tuple(sk, &mut e.tuple)?;
-        filter::check(&e.tuple)?;
         if by_the_application {
             task::actor(&mut e.task);
         } else {

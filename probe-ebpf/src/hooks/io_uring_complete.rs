@@ -39,6 +39,10 @@ fn try_complete(ctx: &BtfTracePointContext, request: u64, result: i32) -> Result
     }
     let opcode = u32::from(read::<u8>(request, offset!(io_opcode))?);
     if opcode == offset!(io_op_accept) && result >= 0 {
+        // Into a slot of the ring's own table: the result is no descriptor of the process.
+        if read::<u32>(request, offset!(io_accept_slot))? != 0 {
+            return Err(GaveUp);
+        }
         let sk = fd::tcp_sock(result as u32)?;
         return inet_csk_accept::accepted(ctx, sk, engine::TRACEPOINT, flag::IO_URING);
     }

@@ -10,7 +10,7 @@ use crate::emit::{Origin, write_head};
 use crate::maps::offset;
 use crate::read::{GaveUp, read_or};
 use crate::sock::{self, state};
-use crate::{fd, task};
+use crate::{fd, filter, task};
 
 /// `struct bpf_iter__tcp`: each member takes eight bytes.
 #[repr(C)]
@@ -57,6 +57,7 @@ fn try_socket(meta: *const *mut c_void, trusted: *mut c_void) -> Result<(), Gave
     if matches!(sock::state_of(sk), state::TIME_WAIT | state::NEW_SYN_RECV) {
         return Ok(());
     }
+    filter::check_socket(sk)?;
     let mut event = SocketEvent {
         uid: read_or(sk, offset!(sock_uid), 0),
         backlog: read_or(sk, offset!(sock_max_ack_backlog), 0),
@@ -78,6 +79,7 @@ fn try_file(meta: *const *mut c_void, task: u64, fd: u32, file: u64) -> Result<(
     if sock::state_of(sk) == state::CLOSE {
         return Ok(());
     }
+    filter::check_socket(sk)?;
     let mut event = OwnerEvent { fd, ..OwnerEvent::default() };
     let flags = sock::flags(sk) | sock::port_by_connect(sk) | flag::HAS_TOTALS;
     let cookie = sock::cookie(sk);

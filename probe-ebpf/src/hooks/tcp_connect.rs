@@ -30,11 +30,11 @@ pub fn kprobe_tcp_connect(ctx: ProbeContext) -> u32 {
 /// The cookie exists: CLOSE→SYN_SENT came first.
 #[inline(always)]
 fn try_connect<C: EbpfContext>(ctx: &C, sk: u64, engine: u8) -> Result<(), GaveUp> {
+    filter::check_socket(sk)?;
     task::describe(ctx, engine);
     let (cookie, flags) = (sock::cookie(sk), sock::flags(sk) | flag::TASK_IS_ACTOR);
     emit(Origin { kind: kind::SYN, engine, sock: sk, cookie, flags }, |e: &mut SocketEvent| {
         sock::tuple(sk, &mut e.tuple)?;
-        filter::check(&e.tuple)?;
         task::actor(&mut e.task);
         e.uid = e.task.uid;
         Ok(())

@@ -12,8 +12,9 @@ pub(super) fn top() -> String {
   connprobe ls                           the sockets of this moment
   connprobe doctor                       what works on this host
 
-Every setting is a flag (--local-port), an environment variable (CONNPROBE_LOCAL_PORT) and a key of
-the config file (local_port); the first of these that is given counts. `connprobe config` shows them.
+Each setting is an environment variable (CONNPROBE_LOCAL_PORT) and a key of the config file (local_port), most are
+a flag too (--local-port): the flag counts before the variable, the variable before the file. `connprobe config`
+shows them.
 
 Exit codes:
 {}",

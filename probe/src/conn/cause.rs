@@ -129,6 +129,8 @@ pub struct LifetimeEnd {
     pub first_fin: Option<ClosedBy>,
     /// The first FIN was ours and its sender was exiting.
     pub exit_fin: bool,
+    /// The peer's FIN was received.
+    pub fin_received: bool,
     /// Bytes nobody read.
     pub unread: u64,
     /// A connection that came in and was never accepted.
@@ -185,6 +187,12 @@ fn of_timeout(end: &LifetimeEnd) -> Verdict {
     Verdict { cause, closed_by: end.first_fin.unwrap_or(ClosedBy::Kernel), reset_by }
 }
 
+/// FINs went both ways.
+pub fn finished(from: TcpState, fin_received: bool) -> bool {
+    matches!(from, TcpState::Closing | TcpState::TimeWait | TcpState::LastAck)
+        || (from == TcpState::FinWait2 && fin_received)
+}
+
 /// No error in the socket: FINs, or something on this host ended it.
 fn of_silent_end(end: &LifetimeEnd) -> Verdict {
     let local_reset = |cause| Verdict {
@@ -192,11 +200,11 @@ fn of_silent_end(end: &LifetimeEnd) -> Verdict {
         closed_by: end.first_fin.unwrap_or(ClosedBy::Local),
         reset_by: Some(End::Local),
     };
-    let finished =
-        matches!(end.from, TcpState::FinWait2 | TcpState::Closing | TcpState::TimeWait | TcpState::LastAck);
+    // With a FIN from either side a RST comes too late to be the end. With ours alone the peer's is still to
+    // come, to the TIME-WAIT socket that takes over, unless this one is reset instead.
+    let handed_over = end.from == TcpState::FinWait2 && end.reset_sent.is_none();
     match end.reset_sent {
-        // A TIME-WAIT or a late segment may be answered by a RST after an orderly end.
-        _ if finished => Verdict {
+        _ if finished(end.from, end.fin_received) || handed_over => Verdict {
             cause: if end.exit_fin { Cause::ProcessExit } else { Cause::Orderly },
             closed_by: end.first_fin.unwrap_or(ClosedBy::Local),
             reset_by: None,

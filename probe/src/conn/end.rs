@@ -225,17 +225,15 @@ fn unseen_birth(event: &Event, key: Key, tuple: Tuple, from: TcpState) -> Entry 
     entry
 }
 
-/// An attempt that ended without an error while its thread is inside connect(): the result will tell.
+/// An attempt that ended without an error: by close(), then DESTROY follows at once, or inside connect(), as a
+/// system call or in io_uring, then its result will tell.
 fn waits_for_result(ending: &Ending) -> bool {
-    ending.totals.err == 0 && ending.flags.in_connect
+    ending.totals.err == 0
 }
 
 /// On a local abort the order is CLOSED, RST, DESTROY: the RST's reason decides.
 fn waits_for_reset(entry: &Entry, ending: &Ending) -> bool {
-    let finished = matches!(
-        ending.from,
-        TcpState::FinWait2 | TcpState::Closing | TcpState::TimeWait | TcpState::LastAck
-    );
+    let finished = cause::finished(ending.from, ending.flags.fin_received);
     waits_for_late_reset(ending)
         || (entry.reset_sent.is_none() && ending.totals.err == errno::ECONNABORTED)
         || (entry.reset_sent.is_none() && ending.totals.err == 0 && !finished)

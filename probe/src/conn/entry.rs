@@ -80,6 +80,8 @@ pub(super) struct Entry {
     pub(super) started: Option<BootNs>,
     pub(super) established: Option<BootNs>,
     pub(super) accepted: Option<BootNs>,
+    /// A process acted on it, so one holds it, whether or not its accept() was seen.
+    pub(super) acted_on: bool,
     pub(super) syn_retransmits: u32,
     pub(super) first_fin: Option<ClosedBy>,
     pub(super) exit_fin: bool,
@@ -95,6 +97,8 @@ pub(super) struct Entry {
     pub(super) listener: Option<u64>,
     /// The socket is gone, its end waits for its cause.
     pub(super) destroyed: bool,
+    /// In the list of those that may have ended unseen.
+    pub(super) doubted: bool,
     /// When the snapshot found it.
     pub(super) seeded: Option<BootNs>,
     pub(super) pre_existing: bool,
@@ -117,6 +121,7 @@ impl Entry {
             started: None,
             established: None,
             accepted: None,
+            acted_on: false,
             syn_retransmits: 0,
             first_fin: None,
             exit_fin: false,
@@ -129,6 +134,7 @@ impl Entry {
             touched: event.at,
             listener: None,
             destroyed: false,
+            doubted: false,
             seeded: None,
             pre_existing: false,
             incomplete: false,
@@ -221,6 +227,7 @@ impl Entry {
             reset_sent: self.reset_sent.map(|(reason, _)| reason),
             first_fin: self.first_fin,
             exit_fin: self.exit_fin,
+            fin_received: ending.flags.fin_received,
             unread,
             never_accepted: sees_accepts && accepted == Some(false),
             probes: totals.probes,
@@ -254,8 +261,10 @@ impl Entry {
 
     /// Whether accept() took it: known for servers whose birth was seen.
     fn accepted(&self) -> Option<bool> {
-        (self.role == Role::Server && !self.pre_existing && !self.incomplete)
-            .then_some(self.accepted.is_some())
+        let birth_seen = self.role == Role::Server && !self.pre_existing && !self.incomplete;
+        // io_uring can accept in ways that no hook shows.
+        let told = self.accepted.is_some() || !self.acted_on;
+        (birth_seen && told).then_some(self.accepted.is_some())
     }
 
     /// `bytes_acked` counts the SYN of an active open and an acknowledged FIN. Without the role it would be a

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::decode::event::{BootNs, Event, Flags, Kind, Task, Totals, Tuple};
+use crate::decode::event::{BootNs, Event, Flags, Kind, Task, Tuple};
 use crate::vocab::{EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
@@ -20,27 +20,27 @@ impl Tracker {
         self.compare();
         for event in snapshot {
             if let Kind::SnapshotSocket { tuple, state: TcpState::Listen, .. } = event.kind {
-                self.seed_socket(event, tuple, TcpState::Listen, None);
+                self.seed_socket(event, tuple, TcpState::Listen);
             }
         }
         for event in snapshot {
             match event.kind {
-                Kind::SnapshotSocket { tuple, state, totals, .. } if state != TcpState::Listen => {
-                    self.seed_socket(event, tuple, state, totals);
+                Kind::SnapshotSocket { tuple, state, .. } if state != TcpState::Listen => {
+                    self.seed_socket(event, tuple, state);
                 }
                 _ => {}
             }
         }
         for event in snapshot {
-            if let Kind::SnapshotOwner { tuple, state: Some(state), task, totals } = &event.kind {
-                self.seed_socket(event, *tuple, *state, *totals);
+            if let Kind::SnapshotOwner { tuple, state: Some(state), task, .. } = &event.kind {
+                self.seed_socket(event, *tuple, *state);
                 self.seed_owner(event, task);
             }
         }
         self.say_seeded(snapshot);
     }
 
-    fn seed_socket(&mut self, event: &Event, tuple: Tuple, state: TcpState, _totals: Option<Totals>) {
+    fn seed_socket(&mut self, event: &Event, tuple: Tuple, state: TcpState) {
         let Some(key) = self.key(event) else { return };
         if event.flags.mptcp_join || self.sockets.contains(&key) || state == TcpState::Closed {
             return;
@@ -85,7 +85,7 @@ impl Tracker {
     /// Of several processes that hold a socket, the oldest is its owner.
     fn seed_owner(&mut self, event: &Event, task: &Task) {
         let Some(key) = self.key(event) else { return };
-        let own = task.process.pid == self.limits.own_pid;
+        let own = self.is_own_process(task.process);
         let Some(entry) = self.sockets.peek_mut(&key).filter(|e| e.seeded.is_some()) else { return };
         let older = |o: Actor| (task.process.start, task.process.pid) < (o.process.start, o.process.pid);
         if entry.owner.is_none_or(older) {
@@ -160,7 +160,9 @@ impl Tracker {
         {
             self.doubts.pop_front();
             let since = BootNs(deadline.0.saturating_sub(DOUBT_NS));
-            if self.sockets.peek(&key).is_some_and(|e| e.touched < since) {
+            let Some(entry) = self.sockets.peek_mut(&key) else { continue };
+            entry.doubted = false;
+            if entry.touched < since {
                 self.end_unseen(key, now);
             }
         }
@@ -171,7 +173,7 @@ impl Tracker {
     pub(super) fn compare(&mut self) {
         let Some(Comparison { from, live, ended, .. }) = self.comparison.take() else { return };
         let held: HashSet<Key> = live.iter().filter_map(|e| self.key(e)).collect();
-        let mut gone = Vec::new();
+        let (mut gone, mut doubtful) = (Vec::new(), Vec::new());
         for (key, entry) in &self.sockets {
             if entry.phase == Phase::Ended || entry.touched >= from {
                 continue;
@@ -182,13 +184,19 @@ impl Tracker {
                 continue;
             }
             if unheld && entry.phase != Phase::Listening {
-                self.doubts.push_back((BootNs(from.0.saturating_add(DOUBT_NS)), *key));
+                doubtful.push(*key);
             } else {
                 gone.push(*key);
             }
         }
         for key in gone {
             self.end_unseen(key, from);
+        }
+        // Each of them once, however many comparisons there are.
+        for key in doubtful {
+            let Some(entry) = self.sockets.peek_mut(&key).filter(|e| !e.doubted) else { continue };
+            entry.doubted = true;
+            self.doubts.push_back((BootNs(from.0.saturating_add(DOUBT_NS)), key));
         }
         let unknown =
             |e: &Event| self.key(e).is_some_and(|k| !self.sockets.contains(&k) && !ended.contains(&k));

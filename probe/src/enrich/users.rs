@@ -4,15 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
-use nix::unistd::{Uid, User};
 
 use crate::kernel::proc::clean;
 
 /// Names kept; the least recently used goes first.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
-/// User names by uid, from the system's user database (`/etc/passwd`, and whatever nsswitch.conf(5) adds where
-/// the C library asks it: that may block). Every answer is asked for once, also that there is none.
+/// User names by uid, from `/etc/passwd` itself: the C library may ask the network for them, which would hold
+/// up the events. Every answer is asked for once, also that there is none.
 #[derive(Debug)]
 pub struct UserNames {
     cache: LruCache<u32, Option<Arc<str>>>,
@@ -34,8 +33,8 @@ impl UserNames {
     pub fn name(&mut self, uid: u32) -> Option<Arc<str>> {
         self.cache
             .get_or_insert(uid, || {
-                let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
-                Some(clean(user.name.as_bytes()))
+                let users = std::fs::read("/etc/passwd").ok()?;
+                name_in(&users, uid).map(clean)
             })
             .clone()
     }
@@ -44,6 +43,15 @@ impl UserNames {
     pub fn clear(&mut self) {
         self.cache.clear();
     }
+}
+
+/// Name of a user in the text of passwd(5): `name:password:uid:…`.
+fn name_in(users: &[u8], uid: u32) -> Option<&[u8]> {
+    users.split(|b| *b == b'\n').find_map(|line| {
+        let mut fields = line.split(|b| *b == b':');
+        let (name, _password, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (std::str::from_utf8(number).ok()?.parse() == Ok(uid) && !name.is_empty()).then_some(name)
+    })
 }
 
 #[cfg(test)]

@@ -307,6 +307,19 @@ impl Btf {
         (proto.kind == FUNC_PROTO).then(|| proto.vlen.saturating_sub(1))
     }
 
+    /// Whether argument `n` of a tracepoint, from 0, is a pointer.
+    pub fn tracepoint_argument_is_pointer(&self, tracepoint: &str, n: usize) -> bool {
+        let name = format!("btf_trace_{tracepoint}");
+        let argument = || {
+            let (_, pointer) = self.strip(self.typedef(name.as_bytes())?)?;
+            let (_, proto) = self.strip(pointer.value)?;
+            // The first argument of a probe is not the tracepoint's.
+            let argument = read_u32(&self.types, proto.extra + 8 * (n + 1) + 4)?;
+            (proto.kind == FUNC_PROTO && n + 1 < proto.vlen).then(|| self.strip(argument)).flatten()
+        };
+        argument().is_some_and(|(_, t)| t.kind == PTR)
+    }
+
     fn typedef(&self, name: &[u8]) -> Option<u32> {
         let name = *self.by_name.get(name)?;
         let is_it = |id: &u32| self.get(*id).is_some_and(|t| t.kind == TYPEDEF && t.name == name);

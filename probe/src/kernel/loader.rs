@@ -22,8 +22,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pr
 pub enum LoadError {
     /// A capability is missing.
     #[error(
-        "tracing needs {}: run as root, or grant cap_bpf, cap_perfmon, cap_sys_ptrace, cap_dac_read_search \
-         and cap_sys_admin", .missing.join(" and ")
+        "tracing needs {}: run as root, or grant cap_bpf and cap_perfmon, and for everything cap_sys_ptrace, \
+         cap_dac_read_search, cap_sys_admin and cap_sys_nice", .missing.join(" and ")
     )]
     Privilege {
         /// Names.
@@ -180,8 +180,13 @@ impl Tracer {
     pub fn lost_since(&mut self) -> Losses {
         let mut losses = Losses::default();
         for kind in 0..probe_common::DROP_SLOTS {
-            let total = self.drops.get(&kind, 0).map_or(0, |per_cpu| per_cpu.iter().sum());
-            losses.ring += self.growth(&format!("events of kind {kind}"), total);
+            match self.drops.get(&kind, 0) {
+                Ok(per_cpu) => {
+                    let total = per_cpu.iter().sum();
+                    losses.ring += self.growth(&format!("events of kind {kind}"), total);
+                }
+                Err(e) => tracing::warn!("losses are not known: the drop counters cannot be read: {e}"),
+            }
         }
         for (name, misses) in self.misses() {
             losses.hook += self.growth(&name, misses);

@@ -17,7 +17,7 @@ struct Row {
 }
 
 macro_rules! rows {
-    ($($field:ident: $structure:literal [$($path:literal),+] $size:literal $(else $lost:expr)?;)*) => {
+    ($($field:ident: $structure:literal [$($path:literal),+] $size:tt $(else $lost:expr)?;)*) => {
         &[$(Row {
             field: |o| &mut o.$field,
             structure: $structure,
@@ -29,6 +29,9 @@ macro_rules! rows {
     (@lost) => { None };
     (@lost $lost:expr) => { Some($lost) };
 }
+
+/// Of a structure only the place is used, not the content.
+const ANY: u32 = 0;
 
 const EXE: &str = "the executable's path is read from /proc, too late for short-lived processes";
 const CGROUP: &str = "the cgroup is read from /proc, too late for short-lived processes";
@@ -53,12 +56,11 @@ const ROWS: &[Row] = rows! {
     sock_err: "sock" ["sk_err"] 4;
     sock_err_soft: "sock" ["sk_err_soft"] 4;
     sock_protocol: "sock" ["sk_protocol"] 2;
-    sock_type: "sock" ["sk_type"] 2;
     sock_shutdown: "sock" ["sk_shutdown"] 1;
     sock_flags: "sock" ["__sk_common.skc_flags"] 8;
     sock_uid: "sock" ["sk_uid"] 4;
     sock_max_ack_backlog: "sock" ["sk_max_ack_backlog"] 4;
-    sock_error_queue: "sock" ["sk_error_queue"] 24 else ICMP;
+    sock_error_queue: "sock" ["sk_error_queue"] ANY else ICMP;
     sock_error_queue_prev: "sock" ["sk_error_queue.prev"] 8 else ICMP;
     inet_sport: "inet_sock" ["inet_sport"] 2;
     icsk_retransmits: "inet_connection_sock" ["icsk_retransmits"] 1;
@@ -106,9 +108,10 @@ const ROWS: &[Row] = rows! {
     dentry_parent: "dentry" ["d_parent"] 8 else EXE;
     dentry_name: "dentry" ["d_name.name"] 8 else EXE;
     vfsmount_root: "vfsmount" ["mnt_root"] 8 else EXE;
-    mount_mnt: "mount" ["mnt"] 32 else EXE;
+    mount_mnt: "mount" ["mnt"] ANY else EXE;
     mount_parent: "mount" ["mnt_parent"] 8 else EXE;
     mount_mountpoint: "mount" ["mnt_mountpoint"] 8 else EXE;
+    mount_ns: "mount" ["mnt_ns"] 8 else EXE;
     css_set_dfl_cgrp: "css_set" ["dfl_cgrp"] 8 else CGROUP;
     cgroup_kn: "cgroup" ["kn"] 8 else CGROUP;
     // Renamed in 6.15 when it became protected by RCU.
@@ -123,6 +126,7 @@ const ROWS: &[Row] = rows! {
     dev_net: "net_device" ["nd_net.net"] 8 else NO_SOCKET;
     io_opcode: "io_kiocb" ["opcode"] 1 else URING;
     io_file: "io_kiocb" ["file"] 8 else URING;
+    io_accept_slot: "io_accept" ["file_slot"] 4 else URING;
 };
 
 /// What the BTF of a kernel says.
@@ -151,22 +155,19 @@ pub fn resolve(btf: &Btf) -> Result<Resolved, BtfError> {
     for row in ROWS {
         match find(btf, row) {
             Ok(offset) => *(row.field)(&mut offsets) = offset,
-            Err(BtfError::Missing { what }) => match row.lost {
-                None => return Err(BtfError::Missing { what }),
-                Some(lost) => {
-                    let sentence = format!("no `{what}`: {lost}");
-                    if !missing.iter().any(|m| m.ends_with(lost)) {
-                        missing.push(sentence);
-                    }
-                }
+            Err(e) => match row.lost {
+                None => return Err(e),
+                Some(lost) if missing.iter().any(|m| m.ends_with(lost)) => {}
+                Some(lost) => missing.push(format!("{e}: {lost}")),
             },
-            Err(e) => return Err(e),
         }
     }
     offsets.io_op_accept = btf.enumerator_value("IORING_OP_ACCEPT").unwrap_or(ABSENT);
     offsets.io_op_connect = btf.enumerator_value("IORING_OP_CONNECT").unwrap_or(ABSENT);
     let uring_arguments = btf.tracepoint_arguments("io_uring_complete").unwrap_or(0);
-    if uring_arguments != 3 && uring_arguments < 5 {
+    // Before 5.12 there were three as well, the last one a number.
+    let uring_has_cqe = uring_arguments == 3 && btf.tracepoint_argument_is_pointer("io_uring_complete", 2);
+    if !uring_has_cqe && uring_arguments < 5 {
         offsets.io_opcode = ABSENT;
         missing.push(format!("no request in `io_uring_complete` (before 5.19): {URING}"));
     }
@@ -182,7 +183,7 @@ pub fn resolve(btf: &Btf) -> Result<Resolved, BtfError> {
         cookies: btf.has_function("bpf_get_socket_ptr_cookie"),
         accept_slot: btf.arguments("inet_csk_accept").and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
         send_reset_has_reason: btf.tracepoint_arguments("tcp_send_reset").is_some_and(|n| n >= 3),
-        uring_has_cqe: uring_arguments == 3,
+        uring_has_cqe,
     })
 }
 
@@ -190,7 +191,7 @@ fn find(btf: &Btf, row: &Row) -> Result<u32, BtfError> {
     let mut last = Err(BtfError::Missing { what: format!("{}.{}", row.structure, row.paths[0]) });
     for path in row.paths {
         match btf.member(row.structure, path) {
-            Ok(member) if member.size == row.size => return Ok(member.offset),
+            Ok(member) if row.size == ANY || member.size == row.size => return Ok(member.offset),
             Ok(member) => {
                 return Err(BtfError::Shape {
                     what: format!("{}.{path}", row.structure),

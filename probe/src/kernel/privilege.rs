@@ -16,6 +16,7 @@ pub const WANTED: &[(Capability, &str)] = &[
     ),
     (Capability::CAP_SYS_PTRACE, "read /proc/PID/exe of other users' processes"),
     (Capability::CAP_DAC_READ_SEARCH, "read tracefs and /proc/PID/fd of other users' processes"),
+    (Capability::CAP_SYS_NICE, "run soon when all CPUs are busy, so that no event is lost"),
 ];
 
 /// What is kept to the end: /proc is asked for processes that the kernel side could not describe.
@@ -48,15 +49,25 @@ pub fn hurry() {
 /// Drops every capability of this thread: for threads that only move bytes.
 pub fn drop_all() {
     // A thread without capabilities has none to drop; one that cannot drop them is no worse off.
+    let _ = nix::sys::prctl::set_no_new_privs();
     let _ = caps::clear(None, CapSet::Effective);
     let _ = caps::clear(None, CapSet::Permitted);
+}
+
+/// Before 5.19 every `bpf()` call needs CAP_BPF where `kernel.unprivileged_bpf_disabled` is set, reading a map of
+/// one's own too; without it losses would go uncounted.
+fn maps_need_capability() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map(|n| n.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (5, 19)
 }
 
 /// Drops all capabilities but those that are still needed, for this thread and the ones it starts from now
 /// on. Call it before other threads are started.
 pub fn drop_rest() -> Result<(), String> {
     let now = caps::read(None, CapSet::Permitted).map_err(|e| format!("failed to read capabilities: {e}"))?;
-    let keep: caps::CapsHashSet = KEPT.iter().copied().filter(|c| now.contains(c)).collect();
+    let bpf = maps_need_capability().then_some(Capability::CAP_BPF);
+    let keep: caps::CapsHashSet = KEPT.iter().copied().chain(bpf).filter(|c| now.contains(c)).collect();
     let set = |which, to: &caps::CapsHashSet| {
         caps::set(None, which, to).map_err(|e| format!("failed to drop capabilities: {e}"))
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::kernel::{clock, loader::Tracer};
+use crate::kernel::{clock, loader::Tracer, proc};
 use crate::record::build::Context;
 use crate::record::{self, EngineName};
 
@@ -24,8 +24,10 @@ pub struct Header {
     pub reset_reasons: Vec<(u32, String)>,
     /// How long an end without a cause waits for more facts, ns.
     pub hold_ns: u64,
-    /// The tracer's own process id.
+    /// The tracer's own process id, as it sees itself: another process may have it where containers are.
     pub own_pid: u32,
+    /// Its start, ns since boot, cut to a clock tick.
+    pub own_start: u64,
 }
 
 impl Header {
@@ -49,6 +51,7 @@ impl Header {
             reset_reasons: tracer.resolved.reset_reasons.clone(),
             hold_ns: u64::from(config.hold_ms) * 1_000_000,
             own_pid: std::process::id(),
+            own_start: proc::start(std::process::id()).unwrap_or(0),
         }
     }
 

@@ -19,6 +19,9 @@ use crate::sink::output::{self, Output, Status};
 
 /// Losses and the wall clock are looked at this often.
 const TICK: Duration = Duration::from_millis(500);
+/// A comparison with the kernel's sockets reads all of them: while events go on being lost, it takes one part
+/// in so many of the time at most.
+const COMPARE_SHARE: u64 = 20;
 /// How long a reader that does not read is waited for when the user wants to go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -92,6 +95,9 @@ struct Live {
     sink: Sink,
     capture: Option<Writer>,
     duration: Option<Duration>,
+    /// Events were lost since the last comparison, and when the next one may be.
+    compare_due: bool,
+    next_compare: BootNs,
     signals: [Signal; 3],
 }
 
@@ -146,6 +152,8 @@ impl Live {
             sink: Sink { output, resolver, left: config.count },
             capture,
             duration: config.duration,
+            compare_due: false,
+            next_compare: BootNs(0),
             signals,
         })
     }
@@ -229,7 +237,9 @@ impl Live {
         for (place, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             self.handle(&Input::Lost(clock::boot_now(), place, count))?;
         }
-        if losses.ring > 0 {
+        self.compare_due |= losses.ring > 0;
+        if self.compare_due && clock::boot_now() >= self.next_compare {
+            self.compare_due = false;
             let from = clock::boot_now();
             match self.tracer.owners() {
                 Ok(owners) => {
@@ -239,6 +249,8 @@ impl Live {
                 }
                 Err(e) => tracing::warn!("no comparison with the kernel's sockets after a loss: {e}"),
             }
+            let took = clock::boot_now().0.saturating_sub(from.0);
+            self.next_compare = BootNs(clock::boot_now().0 + took.saturating_mul(COMPARE_SHARE));
         }
         if let Some(capture) = &mut self.capture {
             capture.flush()?;

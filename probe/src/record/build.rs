@@ -88,10 +88,14 @@ impl Context {
 fn name_owner(r: &mut Record, owner: Actor, processes: &mut ProcessTable) {
     match processes.at(owner.process, owner.at) {
         Some(identity) => {
+            let identity_uid = identity.uid;
             name_process(r, identity);
             // A process may rename itself at any time, which makes no new image of it.
             if !identity.is_named(&owner.comm) {
                 r.comm = Some(crate::decode::comm(&owner.comm));
+            }
+            if identity_uid != owner.uid {
+                (r.uid, r.user) = (Some(owner.uid), None);
             }
         }
         None => {

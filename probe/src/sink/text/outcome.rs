@@ -62,7 +62,8 @@ pub(super) fn start(record: &Record, date: &str) -> String {
     if let Some(tracer) = &record.tracer {
         phrases.push(format!("connprobe {}", escape(&tracer.version)));
         phrases.push(format!("kernel {}", escape(&tracer.kernel)));
-        phrases.push(count(tracer.hooks.len() as u64, "hook"));
+        let attached = tracer.hooks.values().filter(|engine| *engine != "none").count();
+        phrases.push(count(attached as u64, "hook"));
         if !tracer.filters.is_empty() {
             phrases.push(format!("filters {}", escape(&tracer.filters.join(" "))));
         }
