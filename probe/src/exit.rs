@@ -76,20 +76,6 @@ impl Code {
     }
 }
 
-/// An error and its causes on one line, without saying again what was said.
-pub fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        below = cause.source();
-    }
-    text
-}
-
 fn known(error: &(dyn Error + 'static)) -> Option<Code> {
     if let Some(error) = error.downcast_ref::<live::Error>() {
         return match error {

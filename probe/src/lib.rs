@@ -1,6 +1,8 @@
 //! connprobe's library. The modules are in the order an event travels: from the kernel's hooks through the
 //! ring buffer, `decode`, `conn`, `enrich` and `record` to the sinks and commands. `pipeline` is the loop
 //! that drives them.
+pub mod causes;
+
 pub mod vocab;
 
 pub mod kernel;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use probe::cli::Cli;
-use probe::{command, exit};
+use probe::{causes, command, exit};
 
 fn main() -> ExitCode {
     let code = match command::run(&Cli::parse()) {
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = exit::Code::of(error.chain());
             if code != exit::Code::Ok {
-                eprintln!("connprobe: {}", exit::explain(error.as_ref()));
+                eprintln!("connprobe: {}", causes::explain(error.as_ref()));
             }
             code
         }

@@ -271,18 +271,9 @@ fn unload(ebpf: &mut Ebpf, program: &str) {
 }
 
 /// An error with everything below it, on one line: the kernel's word is at the bottom. The verifier's log is
-/// cut to its last lines.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(e) = below {
-        let s = e.to_string();
-        if !text.contains(&s) {
-            text.push_str(": ");
-            text.push_str(&s);
-        }
-        below = e.source();
-    }
+/// cut to its first and last lines.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = crate::causes::explain(error);
     // aya announces the log even when the verifier never ran.
     let text = text.trim_end().trim_end_matches("Verifier output:");
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();

@@ -12,7 +12,6 @@ use probe_common::{Settings, want};
 use super::hooks::{self, HOOKS, HookStatus};
 use super::offsets::{self, Resolved};
 use super::{btf, privilege, snapshot, tracefs};
-use crate::vocab::EngineName;
 
 /// The programs, built by `build.rs`; empty when the build was told to skip them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe-ebpf"));
@@ -102,7 +101,7 @@ impl Tracer {
         if let Err(e) = tracefs::make_visible() {
             tracing::debug!("tracefs is not mounted and cannot be: {e}");
         }
-        let object = |e: &dyn std::error::Error| LoadError::Object(hooks::with_causes(e));
+        let object = |e: &(dyn std::error::Error + 'static)| LoadError::Object(hooks::with_causes(e));
         let btf = aya::Btf::from_sys_fs().map_err(|e| object(&e))?;
         let settings = settings(request, &resolved);
         let mut ebpf = EbpfLoader::new()
@@ -155,12 +154,6 @@ impl Tracer {
     /// The ring buffer, once.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
         take_map(&mut self.ebpf, "EVENTS")
-    }
-
-    /// The best engine in use: what the state changes come from.
-    pub fn engine(&self) -> EngineName {
-        let state = self.hooks.iter().find(|s| s.hook.name == "tcp_set_state");
-        state.and_then(|s| s.engine).unwrap_or(EngineName::Tracepoint)
     }
 
     /// Sockets and owners as they are now, as events (see [`snapshot`]).
