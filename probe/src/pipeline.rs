@@ -5,6 +5,7 @@ pub mod frames;
 mod header;
 pub mod live;
 pub mod replay;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -31,7 +32,7 @@ const PROCESSES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 pub enum Input {
     /// A batch of events, one after another as they came from the ring buffer.
     Events(Bytes),
-    /// Sockets and owners found at the start.
+    /// Sockets and owners found at the start, or a part of them.
     Snapshot(Bytes),
     /// Owners found after a loss, looked for between these two moments.
     Resync(BootNs, BootNs, Bytes),
@@ -67,6 +68,8 @@ pub struct Pipeline {
     processes: ProcessTable,
     episodes: Episodes<story::Program>,
     filter: Filter,
+    /// The snapshot, until it is whole.
+    found: Vec<Event>,
     totals: RunTotals,
     records: BTreeMap<EventName, u64>,
     evicted: u64,
@@ -97,6 +100,7 @@ impl Pipeline {
             processes: ProcessTable::new(PROCESSES),
             episodes: Episodes::new(episodes),
             filter,
+            found: Vec::new(),
             totals: RunTotals::default(),
             records: BTreeMap::new(),
             evicted: 0,
@@ -108,11 +112,17 @@ impl Pipeline {
 
     /// Takes one input and gives every record that comes of it to `emit`.
     pub fn handle(&mut self, input: &Input, emit: &mut impl FnMut(Record)) {
+        // A large snapshot comes in parts, and listeners may be in the last one.
+        if !self.found.is_empty() && !matches!(input, Input::Snapshot(_) | Input::Processes(_)) {
+            let found = std::mem::take(&mut self.found);
+            self.tracker.seed(&found);
+            self.drain(emit);
+        }
         match input {
             Input::Events(batch) => self.events(batch, emit),
             Input::Snapshot(bytes) => {
                 let events = self.decode_all(bytes);
-                self.tracker.seed(&events);
+                self.found.extend(events);
             }
             Input::Resync(from, to, bytes) => {
                 let events = self.decode_all(bytes);

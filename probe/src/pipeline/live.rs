@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Header, Input, Pipeline, Process, frames};
+use super::{Header, Input, Pipeline, Process, frames, snapshot};
 use crate::capture::{self, Writer};
 use crate::config::Config;
 use crate::decode::event::BootNs;
@@ -71,7 +71,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut live = Live::new(config, tracer, output, capture)?;
-        live.take_snapshot(Bytes::from(snapshot))?;
+        live.take_snapshot(&Bytes::from(snapshot))?;
         let end = live.run().await?;
         live.finish(&end)
     })
@@ -158,10 +158,21 @@ impl Live {
         })
     }
 
-    fn take_snapshot(&mut self, snapshot: Bytes) -> Result<(), Error> {
+    fn take_snapshot(&mut self, snapshot: &Bytes) -> Result<(), Error> {
+        // Born while the snapshot was taken: their events tell more than it does.
+        let meanwhile: Vec<Bytes> =
+            std::iter::from_fn(|| Some(self.ring.poll()).filter(|batch| !batch.is_empty()))
+                .take(1024)
+                .collect();
+        let snapshot = snapshot::without(snapshot, &snapshot::born_in(&meanwhile));
         let owners = self.describer.in_snapshot(&snapshot);
         self.describe(owners)?;
-        self.handle(&Input::Snapshot(snapshot))?;
+        for part in snapshot::parts(&snapshot) {
+            self.handle(&Input::Snapshot(part))?;
+        }
+        for batch in meanwhile {
+            self.batch(batch)?;
+        }
         self.handle(&Input::Ready(clock::boot_now()))?;
         self.sink.output.flush_batch();
         Ok(())
