@@ -88,3 +88,61 @@ fn polling(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr,
     Ok((truth.local(), (error != 0).then(|| Errno::from_raw(error))))
 }
 
+
+// lab_identity.rs: `connect_ns` of the second holds the time before its SYN.
+#[test]
+fn the_clock_of_a_fast_open_starts_at_its_syn() -> Result<()> {
+    let Some(lab) = Lab::new()? else { return Ok(()) };
+    for ns in [&lab.net.client, &lab.net.server] {
+        lab.tune(ns, "tcp_fastopen", 3)?;
+    }
+    let probe = Probe::start(&[])?;
+    let (mut client, mut server) = (lab.client()?, lab.server()?);
+    server.ask("socket l 4")?;
+    server.ask(&format!("bind l {}", lab.net.server_at(0)))?;
+    server.ask("set l fastopen 16")?;
+    let at = server.ask("listen l 16")?.local();
+    let mut made = Vec::new();
+    for bytes in [11u64, 22] {
+        client.ask("socket c 4")?;
+        client.ask("set c fastopen_connect 1")?;
+        client.ask(&format!("connect c {at}"))?;
+        // The second has a cookie: its SYN leaves only now, with the data.
+        let idle = client.ask("poll c hup 200")?;
+        let sent = client.ask(&format!("send c {bytes}"))?;
+        server.ask("accept l s")?;
+        assert_eq!(server.ask(&format!("recv s {bytes}"))?.n(), bytes);
+        client.ask("close c")?;
+        server.ask("drain s")?;
+        server.ask("close s")?;
+        made.push((bytes, idle, sent));
+    }
+    let ended = |r: &&e2e::records::Record| r.is(&lab.at_client("closed")) || r.is(&lab.at_server("closed"));
+    probe.wait_until("four ends", |all| (all.iter().filter(ended).count() == 4).then_some(()))?;
+    let ends = lab.stop(probe)?;
+    let used = lab.net.client.sh("grep -A1 TcpExt: /proc/net/netstat")?;
+    ensure!(counter(&used, "TCPFastOpenActive")? == 1, "no fast open happened:\n{used}");
+    for (bytes, idle, _) in made {
+        let closed = only(&ends.client, &json!({ "event": "closed", "bytes_sent": bytes }))?;
+        closed.must_be(&and(&connected_by(&client), &orderly(bytes, 0, "local")))?;
+        let took = closed.number("connect_ns").context("no connect_ns")?;
+        ensure!(took < idle.t1() - idle.t0(), "the wait before the SYN is in connect_ns: {}", closed.json);
+        let closed = only(&ends.server, &json!({ "event": "closed", "bytes_received": bytes }))?;
+        closed.must_be(&and(&accepted_by(&server), &orderly(0, bytes, "remote")))?;
+    }
+    Ok(())
+}
+
+
+// lab_lifetimes.rs: `ss`, which is another process, is not named.
+#[test]
+fn an_administrator_is_the_closer() -> Result<()> {
+    let story = Story::new(|lab, client, _, _| {
+        lab.net.client.sh("ss -K -t state established")?;
+        must_end(client, "c", Errno::ECONNABORTED)
+    })?;
+    let Some(story) = story else { return Ok(()) };
+    let aborted = json!({ "cause": "aborted", "closed_by": "admin", "closer_comm": "ss" });
+    let who = and(&connected_by(&story.client), &aborted);
+    only(&story.ends.client, &json!({ "event": "closed" }))?.must_be(&who)
+}

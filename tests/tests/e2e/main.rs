@@ -7,6 +7,7 @@ mod harness;
 mod identity;
 mod lab;
 mod lab_attempts;
+mod lab_identity;
 mod lab_lifetimes;
 mod lifetimes;
 mod listeners;
