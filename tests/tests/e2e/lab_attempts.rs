@@ -21,7 +21,7 @@ fn impatient(client: &mut Peer, name: &str, to: SocketAddr) -> Result<Truth> {
 }
 
 /// A non-blocking attempt; it is under way.
-fn begun(client: &mut Peer, name: &str, to: SocketAddr) -> Result<Truth> {
+pub(crate) fn begun(client: &mut Peer, name: &str, to: SocketAddr) -> Result<Truth> {
     client.ask(&format!("socket {name} {}", if to.is_ipv4() { 4 } else { 6 }))?;
     client.ask(&format!("nonblock {name}"))?;
     let truth = client.try_to(&format!("connect {name} {to}"))?;
@@ -58,11 +58,11 @@ fn fails(
     must_be_lifeless(&ends.server)
 }
 
-fn http(lab: &Lab) -> SocketAddr {
+pub(crate) fn http(lab: &Lab) -> SocketAddr {
     lab.net.server_at(80)
 }
 
-fn http_v6(lab: &Lab) -> SocketAddr {
+pub(crate) fn http_v6(lab: &Lab) -> SocketAddr {
     (lab.net.server_v6(), 80).into()
 }
 
@@ -74,8 +74,15 @@ fn unanswered_syns_time_out() -> Result<()> {
 
 #[test]
 fn unanswered_ipv6_syns_time_out() -> Result<()> {
+    let cut = |lab: &Lab| {
+        // A SYN that waits for the neighbour's address is not sent again, but counts as if.
+        let to = http_v6(lab);
+        let known = lab.net.client.enter(|| std::net::TcpStream::connect(to).map(drop))?;
+        ensure!(known.is_err(), "somebody listens at {to}");
+        lab.cut()
+    };
     let pattern = json!({ "cause": "timed_out", "reset_by": null, "soft_error": null });
-    fails(http_v6, Lab::cut, Errno::ETIMEDOUT, &pattern)
+    fails(http_v6, cut, Errno::ETIMEDOUT, &pattern)
 }
 
 #[test]
@@ -121,7 +128,7 @@ fn a_route_the_router_lacks_makes_it_unreachable() -> Result<()> {
 }
 
 /// Attempts against one verdict of a filter after another: (verdict, errno, cause).
-fn rejected(
+pub(crate) fn rejected(
     lab: &Lab,
     (ns, hook): (&Ns, &str),
     to: SocketAddr,
@@ -160,7 +167,22 @@ fn blocking(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr
     Ok((truth.local(), truth.errno()))
 }
 
-const KINDS_V4: [(&str, Errno, &str); 8] = [
+/// Until SO_ERROR says it: the error queue makes the socket readable (POLLERR) just before the error is set.
+pub(crate) fn polling(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr, Option<Errno>)> {
+    let truth = begun(client, name, to)?;
+    for _ in 0..100 {
+        let polled = client.ask(&format!("poll {name} out 20000"))?;
+        ensure!(polled.n() == 1, "not ready: {}", polled.0);
+        let error = i32::try_from(client.ask(&format!("so_error {name}"))?.n())?;
+        if error != 0 {
+            client.ask(&format!("close {name}"))?;
+            return Ok((truth.local(), Some(Errno::from_raw(error))));
+        }
+    }
+    Ok((truth.local(), None))
+}
+
+pub(crate) const KINDS_V4: [(&str, Errno, &str); 8] = [
     ("tcp reset", Errno::ECONNREFUSED, "refused"),
     ("icmp type port-unreachable", Errno::ECONNREFUSED, "refused_icmp"),
     ("icmp type host-unreachable", Errno::EHOSTUNREACH, "unreachable"),
@@ -171,7 +193,7 @@ const KINDS_V4: [(&str, Errno, &str); 8] = [
     ("icmp type admin-prohibited", Errno::EHOSTUNREACH, "unreachable"),
 ];
 
-const KINDS_V6: [(&str, Errno, &str); 7] = [
+pub(crate) const KINDS_V6: [(&str, Errno, &str); 7] = [
     ("tcp reset", Errno::ECONNREFUSED, "refused"),
     ("icmpv6 type port-unreachable", Errno::ECONNREFUSED, "refused_icmp"),
     ("icmpv6 type addr-unreachable", Errno::EHOSTUNREACH, "unreachable"),
@@ -185,6 +207,12 @@ const KINDS_V6: [(&str, Errno, &str); 7] = [
 fn the_router_rejects_in_every_way() -> Result<()> {
     let Some(lab) = Lab::new()? else { return Ok(()) };
     rejected(&lab, (lab.router()?, "forward"), http(&lab), &KINDS_V4, blocking)
+}
+
+#[test]
+fn the_server_rejects_in_every_way() -> Result<()> {
+    let Some(lab) = Lab::new()? else { return Ok(()) };
+    rejected(&lab, (&lab.net.server, "input"), http(&lab), &KINDS_V4, polling)
 }
 
 #[test]
@@ -319,6 +347,41 @@ fn a_send_timeout_leaves_the_attempt_alone_until_the_close() -> Result<()> {
     let failed = ends.client("failed", &pattern)?;
     let lasted = failed.number("duration_ns").unwrap_or(0);
     ensure!((idle.t1() - truth.t1()..=closed.t1() - truth.t0()).contains(&lasted), "in {}", failed.json);
+    Ok(())
+}
+
+#[test]
+fn each_attempt_on_one_socket_is_its_own() -> Result<()> {
+    let Some(lab) = Lab::new()? else { return Ok(()) };
+    let probe = Probe::start(&[])?;
+    let (mut client, mut server) = (lab.client()?, lab.server()?);
+    assert_eq!(client.connect("c", http(&lab))?.errno(), Some(Errno::ECONNREFUSED));
+    assert_eq!(client.try_to(&format!("connect c {}", http(&lab)))?.errno(), Some(Errno::ECONNREFUSED));
+    let at = server.listen("l", lab.net.server_at(0), 16)?;
+    let truth = client.ask(&format!("connect c {at}"))?;
+    assert_eq!(client.try_to(&format!("connect c {at}"))?.errno(), Some(Errno::EISCONN));
+    server.ask("accept l s")?;
+    client.ask("send c 7")?;
+    client.ask("close c")?;
+    assert_eq!(server.ask("drain s")?.n(), 7);
+    server.ask("close s")?;
+    probe.wait_for(&lab.at_client("closed"))?;
+    probe.wait_for(&lab.at_server("closed"))?;
+    let ends = lab.stop(probe)?;
+    let refused =
+        and(&connected_by(&client), &and(&error(Errno::ECONNREFUSED), &json!({ "cause": "refused" })));
+    let failed: Vec<_> = ends.client.iter().filter(|r| r.event() == "failed").collect();
+    ensure!(failed.len() == 2, "not two attempts:\n{}", listing(failed));
+    for record in &failed {
+        record.must_be(&refused)?;
+    }
+    let orderly = json!({ "cause": "orderly", "bytes_sent": 7, "bytes_received": 0, "closed_by": "local" });
+    let closed =
+        ends.client("closed", &and(&and(&connected_by(&client), &from_to(truth.local(), at)), &orderly))?;
+    let conns: std::collections::BTreeSet<_> =
+        failed.iter().copied().chain([closed]).map(|r| r.text("conn")).collect();
+    assert_eq!(conns.len(), 3);
+    ends.server("closed", &and(&accepted_by(&server), &json!({ "cause": "orderly", "bytes_received": 7 })))?;
     Ok(())
 }
 

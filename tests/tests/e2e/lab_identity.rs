@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::lab::{Lab, from_to};
 use crate::scene::{accepted_by, connected_by, peer_program};
 
-fn orderly(sent: u64, received: u64, by: &str) -> Value {
+pub(crate) fn orderly(sent: u64, received: u64, by: &str) -> Value {
     json!({
         "cause": "orderly", "bytes_sent": sent, "bytes_received": received, "closed_by": by, "error": null,
         "reset_by": null, "incomplete": null,
@@ -178,7 +178,7 @@ fn a_fast_open_with_a_cookie_is_one_lifetime() -> Result<()> {
 }
 
 /// A counter of `/proc/net/netstat`, whose names and numbers are on lines of their own.
-fn counter(netstat: &str, name: &str) -> Result<u64> {
+pub(crate) fn counter(netstat: &str, name: &str) -> Result<u64> {
     let mut lines = netstat.lines().map(str::split_whitespace);
     let (names, numbers) = (lines.next().context("no names")?, lines.next().context("no numbers")?);
     let (_, number) = names.zip(numbers).find(|(n, _)| *n == name).context("no such counter")?;

@@ -22,17 +22,19 @@ fn by_peer() -> Value {
 }
 
 /// One lifetime `c`, accepted as `s`, with the end that is `make`'s doing; both ends closed afterwards.
-struct Story {
+pub(crate) struct Story {
     lab: Lab,
-    client: Peer,
+    pub(crate) client: Peer,
     server: Peer,
     connect: Truth,
     at: SocketAddr,
-    ends: Ends,
+    pub(crate) ends: Ends,
 }
 
 impl Story {
-    fn new(make: impl FnOnce(&Lab, &mut Peer, &mut Peer, &Probe) -> Result<()>) -> Result<Option<Self>> {
+    pub(crate) fn new(
+        make: impl FnOnce(&Lab, &mut Peer, &mut Peer, &Probe) -> Result<()>,
+    ) -> Result<Option<Self>> {
         let Some(lab) = Lab::new()? else { return Ok(None) };
         let probe = Probe::start(&[])?;
         let (mut client, mut server) = (lab.client()?, lab.server()?);
@@ -55,7 +57,7 @@ impl Story {
     }
 
     /// How the lifetime ended at the client.
-    fn client(&self, pattern: &Value) -> Result<()> {
+    pub(crate) fn client(&self, pattern: &Value) -> Result<()> {
         let who = and(&connected_by(&self.client), &from_to(self.connect.local(), self.at));
         self.ends.client(
             "closed",
@@ -65,7 +67,7 @@ impl Story {
     }
 
     /// How the lifetime ended at the server.
-    fn server(&self, pattern: &Value) -> Result<()> {
+    pub(crate) fn server(&self, pattern: &Value) -> Result<()> {
         let mut who = and(&accepted_by(&self.server), &from_to(self.at, self.connect.local()));
         who = and(&who, &json!({ "accepted": true, "incomplete": null, "closer_pid": null }));
         self.ends.server("closed", &and(&who, pattern))?;
@@ -74,14 +76,14 @@ impl Story {
 }
 
 /// The program learns of the end by itself.
-fn must_end(peer: &mut Peer, name: &str, errno: Errno) -> Result<()> {
+pub(crate) fn must_end(peer: &mut Peer, name: &str, errno: Errno) -> Result<()> {
     assert_eq!(peer.ask(&format!("poll {name} hup 20000"))?.n(), 1);
     assert_eq!(peer.ask(&format!("so_error {name}"))?.n(), errno as u64);
     peer.ask(&format!("close {name}"))?;
     Ok(())
 }
 
-fn local_linger() -> Value {
+pub(crate) fn local_linger() -> Value {
     json!({ "cause": "reset_linger", "reset_by": "local", "closed_by": "local", "error": null })
 }
 

@@ -1,52 +1,17 @@
 //! The fault lab: what connprobe still tells wrongly. Not part of the test binary: a test that passes moves to its
 //! own file.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e::probe::Probe;
-use e2e::records::{and, listing};
+use e2e::records::{and, only};
 use nix::errno::Errno;
 use serde_json::json;
 
-use crate::lab::{Lab, error, from_to};
+use crate::lab::{Lab, error};
+use crate::lab_attempts::{KINDS_V6, http_v6, polling, rejected};
+use crate::lab_identity::{counter, orderly};
+use crate::lab_lifetimes::{Story, local_linger, must_end};
 use crate::scene::{accepted_by, connected_by};
-
-fn http(lab: &Lab) -> std::net::SocketAddr {
-    lab.net.server_at(80)
-}
-
-// The third lifetime has the local port of the second.
-#[test]
-fn each_attempt_on_one_socket_is_its_own() -> Result<()> {
-    let Some(lab) = Lab::new()? else { return Ok(()) };
-    let probe = Probe::start(&[])?;
-    let (mut client, mut server) = (lab.client()?, lab.server()?);
-    assert_eq!(client.connect("c", http(&lab))?.errno(), Some(Errno::ECONNREFUSED));
-    assert_eq!(client.try_to(&format!("connect c {}", http(&lab)))?.errno(), Some(Errno::ECONNREFUSED));
-    let at = server.listen("l", lab.net.server_at(0), 16)?;
-    let truth = client.ask(&format!("connect c {at}"))?;
-    assert_eq!(client.try_to(&format!("connect c {at}"))?.errno(), Some(Errno::EISCONN));
-    server.ask("accept l s")?;
-    client.ask("send c 7")?;
-    client.ask("close c")?;
-    assert_eq!(server.ask("drain s")?.n(), 7);
-    server.ask("close s")?;
-    probe.wait_for(&lab.at_client("closed"))?;
-    probe.wait_for(&lab.at_server("closed"))?;
-    let ends = lab.stop(probe)?;
-    let refused = and(&connected_by(&client), &and(&error(Errno::ECONNREFUSED), &json!({ "cause": "refused" })));
-    let failed: Vec<_> = ends.client.iter().filter(|r| r.event() == "failed").collect();
-    ensure!(failed.len() == 2, "not two attempts:\n{}", listing(failed));
-    for record in &failed {
-        record.must_be(&refused)?;
-    }
-    let orderly = json!({ "cause": "orderly", "bytes_sent": 7, "bytes_received": 0, "closed_by": "local" });
-    let closed = ends.client("closed", &and(&and(&connected_by(&client), &from_to(truth.local(), at)), &orderly))?;
-    let conns: std::collections::BTreeSet<_> = failed.iter().copied().chain([closed]).map(|r| r.text("conn")).collect();
-    assert_eq!(conns.len(), 3);
-    ends.server("closed", &and(&accepted_by(&server), &json!({ "cause": "orderly", "bytes_received": 7 })))?;
-    Ok(())
-}
-
 
 // lab_lifetimes.rs: the cause is given as `timed_out`.
 #[test]
@@ -63,31 +28,6 @@ fn a_user_timeout_ends_it() -> Result<()> {
     story.client(&and(&error(Errno::ETIMEDOUT), &pattern))?;
     story.server(&local_linger())
 }
-
-
-// lab_attempts.rs: now and then the CLOSE is not seen (`other`, `incomplete`), or the program gets no error.
-#[test]
-fn the_server_rejects_in_every_way() -> Result<()> {
-    let Some(lab) = Lab::new()? else { return Ok(()) };
-    rejected(&lab, (&lab.net.server, "input"), http(&lab), &KINDS_V4, polling)
-}
-
-#[test]
-fn the_server_rejects_ipv6_in_every_way() -> Result<()> {
-    let Some(lab) = Lab::new()? else { return Ok(()) };
-    rejected(&lab, (&lab.net.server, "input"), http_v6(&lab), &KINDS_V6, polling)
-}
-
-
-fn polling(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr, Option<Errno>)> {
-    let truth = begun(client, name, to)?;
-    let polled = client.ask(&format!("poll {name} out 20000"))?;
-    ensure!(polled.n() == 1, "not ready: {}", polled.0);
-    let error = i32::try_from(client.ask(&format!("so_error {name}"))?.n())?;
-    client.ask(&format!("close {name}"))?;
-    Ok((truth.local(), (error != 0).then(|| Errno::from_raw(error))))
-}
-
 
 // lab_identity.rs: `connect_ns` of the second holds the time before its SYN.
 #[test]
@@ -133,7 +73,6 @@ fn the_clock_of_a_fast_open_starts_at_its_syn() -> Result<()> {
     Ok(())
 }
 
-
 // lab_lifetimes.rs: `ss`, which is another process, is not named.
 #[test]
 fn an_administrator_is_the_closer() -> Result<()> {
@@ -145,4 +84,11 @@ fn an_administrator_is_the_closer() -> Result<()> {
     let aborted = json!({ "cause": "aborted", "closed_by": "admin", "closer_comm": "ss" });
     let who = and(&connected_by(&story.client), &aborted);
     only(&story.ends.client, &json!({ "event": "closed" }))?.must_be(&who)
+}
+
+// lab_attempts.rs: now and then nothing is seen of the port-unreachable but its DESTROY (`other`, `incomplete`).
+#[test]
+fn the_server_rejects_ipv6_in_every_way() -> Result<()> {
+    let Some(lab) = Lab::new()? else { return Ok(()) };
+    rejected(&lab, (&lab.net.server, "input"), http_v6(&lab), &KINDS_V6, polling)
 }
