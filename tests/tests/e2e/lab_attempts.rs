@@ -167,21 +167,6 @@ fn blocking(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr
     Ok((truth.local(), truth.errno()))
 }
 
-/// Until SO_ERROR says it: the error queue makes the socket readable (POLLERR) just before the error is set.
-pub(crate) fn polling(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr, Option<Errno>)> {
-    let truth = begun(client, name, to)?;
-    for _ in 0..100 {
-        let polled = client.ask(&format!("poll {name} out 20000"))?;
-        ensure!(polled.n() == 1, "not ready: {}", polled.0);
-        let error = i32::try_from(client.ask(&format!("so_error {name}"))?.n())?;
-        if error != 0 {
-            client.ask(&format!("close {name}"))?;
-            return Ok((truth.local(), Some(Errno::from_raw(error))));
-        }
-    }
-    Ok((truth.local(), None))
-}
-
 pub(crate) const KINDS_V4: [(&str, Errno, &str); 8] = [
     ("tcp reset", Errno::ECONNREFUSED, "refused"),
     ("icmp type port-unreachable", Errno::ECONNREFUSED, "refused_icmp"),
@@ -207,12 +192,6 @@ pub(crate) const KINDS_V6: [(&str, Errno, &str); 7] = [
 fn the_router_rejects_in_every_way() -> Result<()> {
     let Some(lab) = Lab::new()? else { return Ok(()) };
     rejected(&lab, (lab.router()?, "forward"), http(&lab), &KINDS_V4, blocking)
-}
-
-#[test]
-fn the_server_rejects_in_every_way() -> Result<()> {
-    let Some(lab) = Lab::new()? else { return Ok(()) };
-    rejected(&lab, (&lab.net.server, "input"), http(&lab), &KINDS_V4, polling)
 }
 
 #[test]

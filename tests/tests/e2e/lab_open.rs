@@ -1,14 +1,17 @@
 //! The fault lab: what connprobe still tells wrongly. Not part of the test binary: a test that passes moves to its
 //! own file.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result, ensure};
+use e2e::peer::Peer;
 use e2e::probe::Probe;
 use e2e::records::{and, only};
 use nix::errno::Errno;
 use serde_json::json;
 
 use crate::lab::{Lab, error};
-use crate::lab_attempts::{KINDS_V6, http_v6, polling, rejected};
+use crate::lab_attempts::{KINDS_V4, KINDS_V6, begun, http, http_v6, rejected};
 use crate::lab_identity::{counter, orderly};
 use crate::lab_lifetimes::{Story, local_linger, must_end};
 use crate::scene::{accepted_by, connected_by};
@@ -87,6 +90,27 @@ fn an_administrator_is_the_closer() -> Result<()> {
 }
 
 // lab_attempts.rs: now and then nothing is seen of the port-unreachable but its DESTROY (`other`, `incomplete`).
+/// Until SO_ERROR says it: the error queue makes the socket readable (POLLERR) just before the error is set.
+fn polling(client: &mut Peer, name: &str, to: SocketAddr) -> Result<(SocketAddr, Option<Errno>)> {
+    let truth = begun(client, name, to)?;
+    for _ in 0..100 {
+        let polled = client.ask(&format!("poll {name} out 20000"))?;
+        ensure!(polled.n() == 1, "not ready: {}", polled.0);
+        let error = i32::try_from(client.ask(&format!("so_error {name}"))?.n())?;
+        if error != 0 {
+            client.ask(&format!("close {name}"))?;
+            return Ok((truth.local(), Some(Errno::from_raw(error))));
+        }
+    }
+    Ok((truth.local(), None))
+}
+
+#[test]
+fn the_server_rejects_in_every_way() -> Result<()> {
+    let Some(lab) = Lab::new()? else { return Ok(()) };
+    rejected(&lab, (&lab.net.server, "input"), http(&lab), &KINDS_V4, polling)
+}
+
 #[test]
 fn the_server_rejects_ipv6_in_every_way() -> Result<()> {
     let Some(lab) = Lab::new()? else { return Ok(()) };
