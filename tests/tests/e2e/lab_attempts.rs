@@ -127,13 +127,16 @@ fn a_route_the_router_lacks_makes_it_unreachable() -> Result<()> {
     fails(http, gone, Errno::EHOSTUNREACH, &json!({ "cause": "unreachable", "reset_by": null }))
 }
 
+/// Makes an attempt of that name; its local address and the errno the program got.
+type Attempt = fn(&mut Peer, &str, SocketAddr) -> Result<(SocketAddr, Option<Errno>)>;
+
 /// Attempts against one verdict of a filter after another: (verdict, errno, cause).
 pub(crate) fn rejected(
     lab: &Lab,
     (ns, hook): (&Ns, &str),
     to: SocketAddr,
     kinds: &[(&str, Errno, &str)],
-    attempt: fn(&mut Peer, &str, SocketAddr) -> Result<(SocketAddr, Option<Errno>)>,
+    attempt: Attempt,
 ) -> Result<()> {
     let probe = Probe::start(&[])?;
     let mut client = lab.client()?;
