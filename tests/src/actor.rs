@@ -2,30 +2,35 @@
 //! (`t0`, `t1`: `CLOCK_MONOTONIC` before and after the system call, ns), with what errno, and by whom.
 //!
 //! ```text
-//! socket S 4|6        bind S ADDR         listen S BACKLOG    connect S ADDR      nonblock S
+//! socket S 4|6 [mptcp]  bind S ADDR       listen S BACKLOG    connect S ADDR      nonblock S
 //! accept L S          send S BYTES        recv S BYTES        drain S             peek S BYTES
 //! so_error S          shutdown S          linger0 S           disconnect S        close S
 //! fork W              in W COMMAND…       name COMM           setuid UID          exit
-//! poll S in|out|hup MILLISECONDS
+//! poll S in|out|hup MILLISECONDS          set S OPTION NUMBER
+//! give W S            take S              exec PROGRAM S
+//! uring connect S ADDR [polled]           uring accept L S [polled]
 //! ```
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, setsockopt,
-    sockopt,
+    self, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockaddrLike,
+    SockaddrStorage, setsockopt, sockopt,
 };
 use nix::unistd::{ForkResult, Uid, fork, pipe, setresuid};
 use serde_json::{Value, json};
 
 use crate::clock::now_ns;
+use crate::uring::{self, Op};
 
 /// What one command found out beside its errno.
 type Facts = Vec<(&'static str, Value)>;
@@ -33,12 +38,34 @@ type Facts = Vec<(&'static str, Value)>;
 #[derive(Default)]
 struct Actor {
     sockets: BTreeMap<String, OwnedFd>,
-    workers: BTreeMap<String, (File, BufReader<File>)>,
+    workers: BTreeMap<String, Worker>,
+    /// Where a worker takes what its parent gives.
+    parent: Option<UnixStream>,
 }
+
+struct Worker {
+    commands: File,
+    answers: BufReader<File>,
+    gifts: UnixStream,
+}
+
+/// The descriptor that is kept over an exec.
+const KEPT: i32 = 100;
 
 /// Obeys commands until `input` ends or one says `exit`; then the process ends.
 pub fn obey(input: impl std::io::Read, mut output: impl Write) -> ! {
     obey_as(Actor::default(), BufReader::new(input), &mut output)
+}
+
+/// The same in a program that another became: answers the `exec`, and has what that one kept as `S`.
+pub fn obey_again(input: impl std::io::Read, mut output: impl Write, name: &str) -> ! {
+    let mut actor = Actor::default();
+    // SAFETY: the descriptor was left open for this program, which just began.
+    actor.sockets.insert(name.into(), unsafe { OwnedFd::from_raw_fd(KEPT) });
+    let now = now_ns();
+    let answer = json!({ "did": "exec", "pid": std::process::id(), "t0": now, "t1": now, "errno": 0 });
+    let _ = writeln!(output, "{answer}").and_then(|()| output.flush());
+    obey_as(actor, BufReader::new(input), &mut output)
 }
 
 fn obey_as(mut actor: Actor, input: impl BufRead, output: &mut dyn Write) -> ! {
@@ -123,6 +150,44 @@ fn recv(fd: &OwnedFd, n: usize) -> (usize, Result<(), Errno>) {
     (done, Ok(()))
 }
 
+/// Sets a socket option that is a number; `SO_SNDTIMEO` in milliseconds.
+fn set(fd: &OwnedFd, option: &str, value: i32) -> Result<(), Errno> {
+    let (level, name) = match option {
+        "sndtimeo" => {
+            let time = nix::sys::time::TimeVal::new(0, i64::from(value) * 1000);
+            return setsockopt(fd, sockopt::SendTimeout, &time);
+        }
+        "keepalive" => (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+        "keepidle" => (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+        "keepintvl" => (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+        "keepcnt" => (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+        "syncnt" => (libc::IPPROTO_TCP, libc::TCP_SYNCNT),
+        "user_timeout" => (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
+        "fastopen" => (libc::IPPROTO_TCP, libc::TCP_FASTOPEN),
+        "fastopen_connect" => (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT),
+        "reuse" => (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+        _ => return Err(Errno::ENOSYS),
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
+    // SAFETY: the value is valid for the call and its size is its own.
+    let done = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size) };
+    Errno::result(done).map(drop)
+}
+
+/// Receives one descriptor.
+fn take(from: &UnixStream) -> Result<i32, Errno> {
+    let mut byte = [0];
+    let mut into = [std::io::IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!(i32);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = socket::recvmsg::<()>(from.as_raw_fd(), &mut into, Some(&mut space), flags)?;
+    let fd = message.cmsgs()?.find_map(|gift| match gift {
+        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
+        _ => None,
+    });
+    fd.ok_or(Errno::EBADMSG)
+}
+
 impl Actor {
     fn fd(&self, name: &str) -> Result<&OwnedFd, Errno> {
         self.sockets.get(name).ok_or(Errno::EBADF)
@@ -157,10 +222,12 @@ impl Actor {
 
     fn act_simply(&mut self, words: &[&str]) -> Result<Facts, Errno> {
         match *words {
-            ["socket", s, family] => {
-                let family = if family == "6" { AddressFamily::Inet6 } else { AddressFamily::Inet };
-                let fd = socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-                self.sockets.insert(s.into(), fd);
+            ["socket", s, family, ref rest @ ..] => {
+                let family = if family == "6" { libc::AF_INET6 } else { libc::AF_INET };
+                let protocol = if rest == ["mptcp"] { libc::IPPROTO_MPTCP } else { 0 };
+                // SAFETY: passes no memory.
+                let raw = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, protocol) };
+                self.adopt(s, Errno::result(raw)?);
             }
             ["bind", s, at] => {
                 let fd = self.fd(s)?;
@@ -178,11 +245,44 @@ impl Actor {
             }
             ["accept", l, s] => {
                 let raw = socket::accept4(self.fd(l)?.as_raw_fd(), SockFlag::SOCK_CLOEXEC)?;
-                // SAFETY: a descriptor accept4 just made, owned by nobody else.
-                let fd: OwnedFd = unsafe { std::os::fd::FromRawFd::from_raw_fd(raw) };
-                let facts = ends(&fd);
-                self.sockets.insert(s.into(), fd);
-                return Ok(facts);
+                return Ok(self.adopt(s, raw));
+            }
+            ["uring", "accept", l, s, ref rest @ ..] => {
+                let raw = uring::run(self.fd(l)?, Op::Accept, rest == ["polled"])?;
+                return Ok(self.adopt(s, raw));
+            }
+            ["uring", "connect", s, to, ref rest @ ..] => {
+                let to = SockaddrStorage::from(number::<SocketAddr>(to)?);
+                // SAFETY: any bytes are a sockaddr_storage.
+                let mut plain: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+                // SAFETY: an address is not longer than the storage of any address.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(
+                        to.as_ptr().cast::<u8>(),
+                        (&raw mut plain).cast::<u8>(),
+                        to.len() as usize,
+                    );
+                }
+                uring::run(self.fd(s)?, Op::Connect(&plain, to.len()), rest == ["polled"])?;
+                return Ok(ends(self.fd(s)?));
+            }
+            ["set", s, option, value] => set(self.fd(s)?, option, number(value)?)?,
+            ["give", w, s] => {
+                let gifts = &self.workers.get(w).ok_or(Errno::ECHILD)?.gifts;
+                let fds = [self.fd(s)?.as_raw_fd()];
+                let byte = [std::io::IoSlice::new(b"x")];
+                let gift = [ControlMessage::ScmRights(&fds)];
+                socket::sendmsg::<()>(gifts.as_raw_fd(), &byte, &gift, MsgFlags::empty(), None)?;
+            }
+            ["take", s] => {
+                let raw = take(self.parent.as_ref().ok_or(Errno::ECHILD)?)?;
+                return Ok(self.adopt(s, raw));
+            }
+            ["exec", program, s] => {
+                // SAFETY: dup2 to a number nothing else here has.
+                Errno::result(unsafe { libc::dup2(self.fd(s)?.as_raw_fd(), KEPT) })?;
+                let failed = std::process::Command::new(program).args(["obey-again", s]).exec();
+                return Err(failed.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
             }
             ["peek", s, n] => {
                 let mut buffer = vec![0; number(n)?];
@@ -228,27 +328,38 @@ impl Actor {
         Ok(Facts::new())
     }
 
+    /// Keeps a descriptor just made, owned by nobody else.
+    fn adopt(&mut self, name: &str, raw: i32) -> Facts {
+        // SAFETY: see above.
+        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        let facts = ends(&fd);
+        self.sockets.insert(name.into(), fd);
+        facts
+    }
+
     /// Forks a worker that inherits every socket and obeys what is forwarded to it.
     fn fork(&mut self, name: &str) -> Result<Facts, Errno> {
         let (command_out, command_in) = pipe()?;
         let (answer_out, answer_in) = pipe()?;
+        let (giver, taker) = UnixStream::pair().map_err(|_| Errno::EMFILE)?;
         // SAFETY: this process has one thread, so the child may do anything.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => {
-                let ends = (File::from(command_in), BufReader::new(File::from(answer_out)));
-                self.workers.insert(name.into(), ends);
+                let answers = BufReader::new(File::from(answer_out));
+                let worker = Worker { commands: File::from(command_in), answers, gifts: giver };
+                self.workers.insert(name.into(), worker);
                 Ok(vec![("n", json!(child.as_raw()))])
             }
             ForkResult::Child => {
                 // The parent's end of the pipe must close here, or the worker would never see its end.
-                drop((command_in, answer_out));
+                drop((command_in, answer_out, giver));
                 // Neither bound of the parent's life is inherited.
                 // SAFETY: passes no memory.
                 unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
                 nix::unistd::alarm::set(crate::clock::LIFETIME_SECONDS);
                 let sockets = std::mem::take(&mut self.sockets);
                 self.workers.clear();
-                let actor = Self { sockets, workers: BTreeMap::new() };
+                let actor = Self { sockets, workers: BTreeMap::new(), parent: Some(taker) };
                 obey_as(actor, BufReader::new(File::from(command_out)), &mut File::from(answer_in))
             }
         }
@@ -256,8 +367,8 @@ impl Actor {
 
     fn forward(&mut self, worker: &str, command: &str) -> String {
         let mut answer = String::new();
-        let done = self.workers.get_mut(worker).map(|(to, from)| {
-            writeln!(to, "{command}").and_then(|()| from.read_line(&mut answer)).map(|_| ())
+        let done = self.workers.get_mut(worker).map(|w| {
+            writeln!(w.commands, "{command}").and_then(|()| w.answers.read_line(&mut answer)).map(|_| ())
         });
         match done {
             Some(Ok(())) if !answer.is_empty() => answer.trim_end().into(),

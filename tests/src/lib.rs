@@ -2,7 +2,7 @@
 //!
 //! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
 //! the namespaces, [`busy`] keeps the CPUs occupied, [`peer`] steers the programs whose connections are
-//! watched ([`actor`] and [`flood`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
+//! watched ([`actor`], [`uring`] and [`flood`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
 //! from what it printed.
 //!
 //! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
@@ -22,3 +22,4 @@ pub mod peer;
 pub mod probe;
 pub mod records;
 pub mod run;
+pub mod uring;

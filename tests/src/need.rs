@@ -36,13 +36,18 @@ pub fn satisfied(tracer: bool) -> bool {
         };
     }
     let Some(reason) = reason else { return true };
+    unavailable(&reason);
+    false
+}
+
+/// Says why this test does not run here, or fails where skips are not allowed.
+pub fn unavailable(reason: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("?");
     let strict = ["CI", "CONNPROBE_REQUIRE_ALL"].into_iter().any(|v| std::env::var_os(v).is_some());
     assert!(!strict, "{test} must run here: {reason}");
     // Not `eprintln!`: libtest would keep it to itself for a test that passes.
     let _ = nix::unistd::write(std::io::stderr(), format!("SKIP {test}: {reason}\n").as_bytes());
-    false
 }
 
 /// Kernel release as (major, minor).

@@ -115,12 +115,14 @@ fn sweep() {
     }
 }
 
-/// Two namespaces joined by a veth pair, for a client and a server.
+/// Two namespaces for a client and a server, joined by a veth pair or through a router. No default route leads
+/// out of any of them.
 pub struct Net {
     /// Where the client lives.
     pub client: Ns,
     /// Where the server lives.
     pub server: Ns,
+    router: Option<Ns>,
     subnet: u16,
     _host: Host,
 }
@@ -139,78 +141,119 @@ impl Net {
         Self::with(Host::Alone(HOST.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    fn with(host: Host) -> Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let subnet = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let net = Self {
-            client: Ns::new()?,
-            server: Ns::new()?,
-            subnet: u16::try_from(subnet % 0x1_0000)?,
-            _host: host,
-        };
-        net.client.ip(&[
-            "link",
-            "add",
-            "veth",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "veth",
-            "netns",
-            &net.server.name,
-        ])?;
-        for (ns, v4, v6) in
-            [(&net.client, net.client_v4(), net.client_v6()), (&net.server, net.server_v4(), net.server_v6())]
-        {
-            ns.ip(&["address", "add", &format!("{v4}/24"), "dev", "veth"])?;
-            ns.ip(&["address", "add", &format!("{v6}/64"), "dev", "veth", "nodad"])?;
-            ns.ip(&["link", "set", "veth", "up"])?;
-            // Where the kernel has no RPS the test still holds, it only proves less.
-            let _ = ns.sh(&format!(
-                "printf %x {} > /sys/class/net/veth/queues/rx-0/rps_cpus",
-                1u64 << ((cpus() - 1) % 32)
-            ));
+    /// Client and server in subnets of their own, with a router between them that forwards.
+    pub fn routed() -> Result<Self> {
+        let mut net = Self::unjoined(Host::Shared(HOST.read().unwrap_or_else(PoisonError::into_inner)))?;
+        let router = net.router.insert(Ns::new()?);
+        router
+            .sh("echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")?;
+        let (router, subnet) = (net.router()?, net.subnet);
+        let sides = [
+            ("near", &net.client, net.client_v4(), net.client_v6()),
+            ("far", &net.server, net.server_v4(), net.server_v6()),
+        ];
+        for (side, (device, ns, end_v4, end_v6)) in (0u8..).zip(sides) {
+            link(router, device, ns)?;
+            let (via_v4, via_v6) = (v4(subnet, side * 128 + 126), v6(subnet, side, 126));
+            address(ns, "veth", &format!("{end_v4}/25"), &format!("{end_v6}/64"))?;
+            address(router, device, &format!("{via_v4}/25"), &format!("{via_v6}/64"))?;
+            let (there_v4, there_v6) = (v4(subnet, (1 - side) * 128), v6(subnet, 1 - side, 0));
+            ns.ip(&["route", "add", &format!("{there_v4}/25"), "via", &via_v4.to_string()])?;
+            ns.ip(&["route", "add", &format!("{there_v6}/64"), "via", &via_v6.to_string()])?;
         }
         Ok(net)
     }
 
-    fn v4(&self, host: u8) -> Ipv4Addr {
-        let [high, low] = self.subnet.to_be_bytes();
-        Ipv4Addr::new(10, high, low, host)
+    fn with(host: Host) -> Result<Self> {
+        let net = Self::unjoined(host)?;
+        link(&net.client, "veth", &net.server)?;
+        for (ns, v4, v6) in
+            [(&net.client, net.client_v4(), net.client_v6()), (&net.server, net.server_v4(), net.server_v6())]
+        {
+            address(ns, "veth", &format!("{v4}/24"), &format!("{v6}/64"))?;
+        }
+        Ok(net)
     }
 
-    fn v6(&self, host: u16) -> Ipv6Addr {
-        Ipv6Addr::new(0xfd00, 0xc0, self.subnet, 0, 0, 0, 0, host)
+    fn unjoined(host: Host) -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let subnet = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let (client, server) = (Ns::new()?, Ns::new()?);
+        Ok(Self { client, server, router: None, subnet: u16::try_from(subnet % 0x1_0000)?, _host: host })
+    }
+
+    /// The namespace between the two, in a net that has one.
+    pub fn router(&self) -> Result<&Ns> {
+        self.router.as_ref().context("a net without a router")
+    }
+
+    /// 1 if the server is in a subnet of its own.
+    fn far(&self) -> u8 {
+        u8::from(self.router.is_some())
     }
 
     /// The client's IPv4 address.
     pub fn client_v4(&self) -> IpAddr {
-        self.v4(1).into()
+        v4(self.subnet, 1).into()
     }
 
     /// The server's IPv4 address.
     pub fn server_v4(&self) -> IpAddr {
-        self.v4(2).into()
+        v4(self.subnet, 2 + 128 * self.far()).into()
     }
 
     /// The client's IPv6 address.
     pub fn client_v6(&self) -> IpAddr {
-        self.v6(1).into()
+        v6(self.subnet, 0, 1).into()
     }
 
     /// The server's IPv6 address.
     pub fn server_v6(&self) -> IpAddr {
-        self.v6(2).into()
+        v6(self.subnet, self.far(), 2).into()
     }
 
-    /// An address on the link that nobody has.
+    /// An address on the client's link that nobody has.
     pub fn nobody_v4(&self) -> IpAddr {
-        self.v4(99).into()
+        v4(self.subnet, 99).into()
+    }
+
+    /// The same for IPv6.
+    pub fn nobody_v6(&self) -> IpAddr {
+        v6(self.subnet, 0, 99).into()
     }
 
     /// The server's IPv4 address with a port.
     pub fn server_at(&self, port: u16) -> SocketAddr {
         (self.server_v4(), port).into()
     }
+}
+
+/// Host of a test's IPv4 subnet.
+fn v4(subnet: u16, host: u8) -> Ipv4Addr {
+    let [high, low] = subnet.to_be_bytes();
+    Ipv4Addr::new(10, high, low, host)
+}
+
+/// Host on one side of a test's IPv6 subnet.
+fn v6(subnet: u16, side: u8, host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0xc0, subnet, side.into(), 0, 0, 0, host)
+}
+
+/// Joins `device` of one namespace with `veth` of another.
+fn link(one: &Ns, device: &str, other: &Ns) -> Result<()> {
+    one.ip(&["link", "add", device, "type", "veth", "peer", "name", "veth", "netns", &other.name])?;
+    Ok(())
+}
+
+/// Gives a device its addresses and starts it.
+fn address(ns: &Ns, device: &str, v4: &str, v6: &str) -> Result<()> {
+    // Nor wait for the link-local address: without it, no neighbour answers in the first second.
+    ns.sh(&format!("echo 0 > /proc/sys/net/ipv6/conf/{device}/accept_dad"))?;
+    ns.ip(&["address", "add", v4, "dev", device])?;
+    ns.ip(&["address", "add", v6, "dev", device, "nodad"])?;
+    ns.ip(&["link", "set", device, "up"])?;
+    // Where the kernel has no RPS the test still holds, it only proves less.
+    let mask = 1u64 << ((cpus() - 1) % 32);
+    let _ = ns.sh(&format!("printf %x {mask} > /sys/class/net/{device}/queues/rx-0/rps_cpus"));
+    Ok(())
 }

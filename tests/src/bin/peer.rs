@@ -13,6 +13,7 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["obey", ..] => e2e::actor::obey(std::io::stdin(), std::io::stdout()),
+        ["obey-again", name] => e2e::actor::obey_again(std::io::stdin(), std::io::stdout(), name),
         ["once", addr, ..] => once(addr.parse()?),
         ["burn", seconds] => e2e::busy::burn(Duration::from_secs(seconds.parse()?)),
         ["flood-server", threads] => e2e::flood::serve(threads.parse()?),

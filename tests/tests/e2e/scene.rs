@@ -25,16 +25,21 @@ pub(crate) struct Scene {
 impl Scene {
     /// For a test of connprobe; `None` when the test is skipped.
     pub(crate) fn traced() -> Result<Option<Self>> {
-        if need::satisfied(true) { Self::new().map(Some) } else { Ok(None) }
+        if need::satisfied(true) { Self::with(Net::new).map(Some) } else { Ok(None) }
+    }
+
+    /// The same with a router between the two.
+    pub(crate) fn routed() -> Result<Option<Self>> {
+        if need::satisfied(true) { Self::with(Net::routed).map(Some) } else { Ok(None) }
     }
 
     /// For a test of the harness alone.
     pub(crate) fn untraced() -> Result<Option<Self>> {
-        if need::satisfied(false) { Self::new().map(Some) } else { Ok(None) }
+        if need::satisfied(false) { Self::with(Net::new).map(Some) } else { Ok(None) }
     }
 
-    fn new() -> Result<Self> {
-        let net = Net::new()?;
+    fn with(net: fn() -> Result<Net>) -> Result<Self> {
+        let net = net()?;
         Ok(Self { net, busy: busy_cpus(peer_program())? })
     }
 
