@@ -16,7 +16,7 @@ use aya_ebpf::macros::{btf_tracepoint, fentry, kprobe};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
 use probe_common::{StateEvent, engine, flag, kind};
 
-use crate::emit::{Origin, emit};
+use crate::emit::{Origin, count_drop, emit};
 use crate::maps::{REPORTED, offset};
 use crate::read::{GaveUp, read};
 use crate::sock::{self, state};
@@ -102,7 +102,12 @@ pub fn kprobe_tcp_set_state(ctx: ProbeContext) -> u32 {
 /// the filter does not want is not touched.
 #[inline(always)]
 fn interesting(sk: u64, old: u8, new: u8) -> bool {
-    old != new && sock::is_tcp(sk) && filter::check_socket(sk).is_ok()
+    // Nothing is given up silently here: without a state change, nothing else of a connection makes sense.
+    let Ok(protocol) = read::<u16>(sk, offset!(sock_protocol)) else {
+        count_drop(kind::STATE);
+        return false;
+    };
+    old != new && protocol == sock::IPPROTO_TCP && filter::check_socket(sk).is_ok()
 }
 
 #[inline(always)]
@@ -129,7 +134,10 @@ fn set_state<C: EbpfContext>(
         flags |= flag::HAS_TOTALS;
     }
     emit(Origin { kind: kind::STATE, engine, sock: sk, cookie, flags }, |e: &mut StateEvent| {
-        sock::tuple(sk, &mut e.tuple)?;
+        if sock::tuple(sk, &mut e.tuple).is_err() {
+            count_drop(kind::STATE);
+            return Err(GaveUp);
+        }
         if by_the_application {
             task::actor(&mut e.task);
         } else {

@@ -110,6 +110,22 @@ impl Tracker {
         self.say(silent, fact);
     }
 
+    /// The call that began an attempt says that it failed, and its end was not seen: the result has to do.
+    fn fail_unseen(&mut self, key: Key, event: &Event, result: u16) {
+        let Some(entry) = self.sockets.peek_mut(&key) else { return };
+        entry.phase = Phase::Ended;
+        entry.incomplete = true;
+        entry.last_failure = Some(LastFailure { at: event.at, errno: Some(result), reported: true });
+        let (reset_received, sees_resets) = (entry.reset_received, self.limits.sees_resets);
+        let end = cause::AttemptEnd { err: result, reset_received, sees_resets, ..Default::default() };
+        let (cause, errno) = cause::of_attempt(&end);
+        let mut fact = entry.fact(event.at, EventName::Failed, event.engine);
+        (fact.cause, fact.errno) = (Some(cause), errno);
+        fact.duration_ns = between(entry.started, event.at);
+        let silent = entry.silent;
+        self.say(silent, fact);
+    }
+
     pub(super) fn reset_received(&mut self, event: &Event, tuple: Tuple, state: Option<TcpState>) {
         let known = self.find(event).map(|entry| {
             entry.learn(&tuple);
@@ -187,6 +203,9 @@ impl Tracker {
         if let Some(entry) = self.sockets.get_mut(&key) {
             if entry.phase == Phase::Held && entry.ending.is_some_and(|e| e.attempt) {
                 return self.release(key, None, Some(result));
+            }
+            if entry.phase == Phase::Attempt && entry.started >= entered && entered.is_some() {
+                return self.fail_unseen(key, event, result);
             }
             if entry.phase != Phase::Ended || tells_again(entry, entered, result) {
                 return;
