@@ -116,8 +116,9 @@ fn try_describe(engine: u8) -> Result<(), GaveUp> {
     }
     let event = SCRATCH.get_ptr_mut(0).ok_or(GaveUp)?;
     let origin = Origin { kind: kind::PROCESS, engine, sock: 0, cookie: 0, flags: 0 };
-    // SAFETY: this CPU's own scratch, and only process context comes here, which cannot be preempted inside
-    // a tracing program.
+    // SAFETY: this CPU's own scratch, and only process context comes here. A tracepoint's program is not
+    // preempted; a trampoline's may be, by a task that describes itself here (not proved yet, see
+    // kernel-support.md).
     let event = unsafe {
         write_head::<ProcessEvent>((&raw mut (*event).head).cast(), origin);
         &mut *event
