@@ -84,6 +84,7 @@ pub fn went_wrong(record: &Record) -> bool {
         EventName::Failed
         | EventName::Reset
         | EventName::RefusedInbound
+        | EventName::PortScan
         | EventName::ListenOverflow
         | EventName::Outage
         | EventName::Flapping

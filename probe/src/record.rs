@@ -158,8 +158,10 @@ record! {
     backoff_ns: Box<[u64]>,
     /// How the last lifetime before the loss ended (`outage`, `reconnected`).
     previous_cause: Cause,
-    /// How many (`lost`, `refused_inbound`, `listen_overflow`, `flapping`).
+    /// How many (`lost`, `refused_inbound`, `port_scan`, `listen_overflow`, `flapping`).
     count: u64,
+    /// Distinct local ports tried (`port_scan`).
+    ports: u32,
     /// Name of the remote address, where asked for.
     remote_name: Arc<str>,
     /// Where something was lost (`lost`).

@@ -54,6 +54,8 @@ names! {
         Reset = "reset",
         /// Somebody tried a local port on which nothing listens.
         RefusedInbound = "refused_inbound",
+        /// A remote tried many local ports on which nothing listens.
+        PortScan = "port_scan",
         /// Connections were dropped at a full accept queue.
         ListenOverflow = "listen_overflow",
         /// A segment was sent again.

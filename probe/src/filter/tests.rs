@@ -27,6 +27,7 @@ fn failures_are_what_went_wrong() {
             "closed",
             "reset",
             "refused_inbound",
+            "port_scan",
             "listen_overflow",
             "outage",
             "flapping",

@@ -76,7 +76,9 @@ fn types(record: &Record) -> &'static [&'static str] {
         EventName::Connect | EventName::Accept => &["connection", "start"],
         EventName::Failed if record.cause == Some(Cause::Denied) => &["connection", "denied", "end"],
         EventName::Failed | EventName::Closed => &["connection", "end"],
-        EventName::RefusedInbound | EventName::ListenOverflow => &["connection", "denied"],
+        EventName::RefusedInbound | EventName::PortScan | EventName::ListenOverflow => {
+            &["connection", "denied"]
+        }
         EventName::Established
         | EventName::Reset
         | EventName::Retransmit
@@ -99,6 +101,7 @@ fn outcome(record: &Record) -> Option<&'static str> {
         | EventName::Closed
         | EventName::Reset
         | EventName::RefusedInbound
+        | EventName::PortScan
         | EventName::ListenOverflow
         | EventName::Outage
         | EventName::Flapping => Some("failure"),
@@ -120,7 +123,9 @@ fn network(record: &Record, doc: &mut Document) {
         Some(Role::Client) => ("source", "destination", Some("egress")),
         Some(Role::Server) => ("destination", "source", Some("ingress")),
         Some(Role::Unknown) => ("source", "destination", Some("unknown")),
-        None if record.event == EventName::RefusedInbound => ("destination", "source", Some("ingress")),
+        None if matches!(record.event, EventName::RefusedInbound | EventName::PortScan) => {
+            ("destination", "source", Some("ingress"))
+        }
         None if matches!(
             record.event,
             EventName::Listen | EventName::ListenEnd | EventName::ListenOverflow

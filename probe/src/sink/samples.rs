@@ -32,6 +32,18 @@ pub(crate) fn sample(event: EventName) -> Record {
             conn: None,
             ..connection(event)
         },
+        EventName::PortScan => Record {
+            role: Some(Role::Server),
+            local_addr: None,
+            local_port: None,
+            remote_port: None,
+            ports: Some(16),
+            count: Some(21),
+            pid: None,
+            comm: None,
+            conn: None,
+            ..connection(event)
+        },
         EventName::Accept => {
             Record { role: Some(Role::Server), accept_wait_ns: Some(31_000), ..connection(event) }
         }

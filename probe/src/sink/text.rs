@@ -77,9 +77,10 @@ fn style(record: &Record) -> Style {
             color(AnsiColor::Red)
         }
         EventName::Lost => color(AnsiColor::Red).bold().invert(),
-        EventName::RefusedInbound | EventName::ListenOverflow | EventName::Retransmit => {
-            color(AnsiColor::Yellow)
-        }
+        EventName::RefusedInbound
+        | EventName::PortScan
+        | EventName::ListenOverflow
+        | EventName::Retransmit => color(AnsiColor::Yellow),
         EventName::Closed => match record.cause {
             Some(Cause::Orderly) => plain.dimmed(),
             Some(Cause::ProcessExit) | None => plain,
@@ -115,7 +116,8 @@ fn ends(record: &Record) -> String {
     if let Some(name) = &record.remote_name {
         remote.push_str(&format!(" ({})", escape(name)));
     }
-    let inbound = record.event == EventName::RefusedInbound || record.role == Some(Role::Server);
+    let inbound = matches!(record.event, EventName::RefusedInbound | EventName::PortScan)
+        || record.role == Some(Role::Server);
     match (inbound, record.role) {
         (true, _) => format!("{remote:<END_WIDTH$} -> {local:<END_WIDTH$}"),
         (false, Some(Role::Client)) => format!("{local:<END_WIDTH$} -> {remote:<END_WIDTH$}"),

@@ -16,6 +16,7 @@ pub(super) fn of(record: &Record) -> String {
         EventName::Closed => closed(record),
         EventName::Reset => reset(record),
         EventName::RefusedInbound => times("nothing listens on this port", record.count),
+        EventName::PortScan => port_scan(record),
         EventName::ListenOverflow => overflow(record),
         EventName::Outage => outage(record),
         EventName::Reconnected => reconnected(record),
@@ -35,6 +36,11 @@ pub(super) fn of(record: &Record) -> String {
         phrases.push("incomplete".to_owned());
     }
     phrases.join(", ")
+}
+
+fn port_scan(record: &Record) -> Vec<String> {
+    let ports = record.ports.map(|ports| format!("{ports} ports tried on which nothing listens"));
+    ports.into_iter().chain(record.count.map(|n| count(n, "segment"))).collect()
 }
 
 fn outage(record: &Record) -> Vec<String> {
