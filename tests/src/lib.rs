@@ -1,8 +1,8 @@
 //! End-to-end tests of connprobe: the built binary, the real kernel, network namespaces of their own.
 //!
 //! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
-//! the namespaces, [`busy`] keeps the CPUs occupied, [`peer`] steers the programs whose connections are
-//! watched ([`actor`], [`uring`] and [`flood`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
+//! the namespaces, [`busy`] keeps the CPUs occupied, [`cgroup`] denies, [`peer`] steers the programs whose connections are
+//! watched ([`actor`], [`uring`], [`flood`] and [`ordinary`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
 //! from what it printed.
 //!
 //! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
@@ -14,10 +14,12 @@
 
 pub mod actor;
 pub mod busy;
+pub mod cgroup;
 pub mod clock;
 pub mod flood;
 pub mod need;
 pub mod net;
+pub mod ordinary;
 pub mod peer;
 pub mod probe;
 pub mod records;
