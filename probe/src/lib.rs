@@ -14,6 +14,8 @@ pub mod conn;
 
 pub mod episode;
 
+pub mod knock;
+
 pub mod enrich;
 
 pub mod record;

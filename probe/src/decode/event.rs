@@ -212,6 +212,8 @@ pub enum Kind {
         task: Task,
         /// Counters of the socket.
         totals: Option<Totals>,
+        /// `sk_drops`: of a listener, what it turned away since it exists.
+        drops: u32,
     },
 }
 

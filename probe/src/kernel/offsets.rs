@@ -40,6 +40,8 @@ const MPTCP: &str = "subflows of Multipath TCP are shown as plain TCP";
 const ICMP: &str = "an ICMP error that the application took first is not known";
 const ROLE: &str = "the role of connections older than the tracer may be unknown";
 const URING: &str = "accepts and failed connects through io_uring have no process of their own";
+const USER_TIMEOUT: &str = "ends by TCP_USER_TIMEOUT are shown as `timed_out` or `keepalive_timeout`";
+const OVERFLOW: &str = "connections dropped at a full accept queue are not seen";
 const NO_SOCKET: &str = "resets sent for segments without a socket are not seen";
 
 const ROWS: &[Row] = rows! {
@@ -57,6 +59,7 @@ const ROWS: &[Row] = rows! {
     sock_err_soft: "sock" ["sk_err_soft"] 4;
     sock_protocol: "sock" ["sk_protocol"] 2;
     sock_shutdown: "sock" ["sk_shutdown"] 1;
+    sock_drops: "sock" ["sk_drops"] 4 else OVERFLOW;
     sock_flags: "sock" ["__sk_common.skc_flags"] 8;
     sock_uid: "sock" ["sk_uid"] 4;
     sock_max_ack_backlog: "sock" ["sk_max_ack_backlog"] 4;
@@ -65,6 +68,7 @@ const ROWS: &[Row] = rows! {
     inet_sport: "inet_sock" ["inet_sport"] 2;
     icsk_retransmits: "inet_connection_sock" ["icsk_retransmits"] 1;
     icsk_probes_out: "inet_connection_sock" ["icsk_probes_out"] 1;
+    icsk_user_timeout: "inet_connection_sock" ["icsk_user_timeout"] 4 else USER_TIMEOUT;
     icsk_bind_hash: "inet_connection_sock" ["icsk_bind_hash"] 8 else ROLE;
     bind_fastreuse: "inet_bind_bucket" ["fastreuse"] 1 else ROLE;
     icsk_ulp_data: "inet_connection_sock" ["icsk_ulp_data"] 8 else MPTCP;

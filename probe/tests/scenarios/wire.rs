@@ -61,7 +61,7 @@ pub(crate) fn event(
             task,
             totals,
             fd: 3,
-            pad: 0,
+            drops: step.drops,
         }),
         "connect_result" => bytes(kind::CONNECT_RESULT, |head_of| wire::ConnectEvent {
             head: head_of(head),
@@ -165,6 +165,7 @@ fn totals(step: &Step, flags: u16) -> wire::Totals {
         err_soft: step.err_soft,
         retransmits: step.retransmits,
         probes: step.probes,
+        user_timeout: step.user_timeout,
         ..wire::Totals::default()
     }
 }
