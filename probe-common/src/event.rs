@@ -375,6 +375,10 @@ pub struct OwnerEvent {
     pub fd: u32,
     /// `sk_drops`: of a listener, what it turned away since it exists.
     pub drops: u32,
+    /// Maximum length of the accept queue of a listener.
+    pub backlog: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
 macro_rules! layout {
@@ -393,7 +397,7 @@ layout!(
     ErrorEvent = 88,
     RetransmitEvent = 80,
     DestroyEvent = 32,
-    OwnerEvent = 184,
+    OwnerEvent = 192,
     ProcessEvent = 2328,
 );
 const _: () = assert!(core::mem::size_of::<Tuple>() == 48);

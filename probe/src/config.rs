@@ -203,6 +203,9 @@ settings! {
     hold_ms: u32 = 20,
     /// Seconds without news after which an outage is no longer followed.
     episode_window_s: u32 = 600,
+    /// Seconds after a peer's orderly close within which an attempt is the program's answer to it: if it fails,
+    /// the outage began with the close.
+    answer_window_s: u32 = 30,
     /// Reconnects to one peer within that time beyond which it is said to be flapping.
     flapping: u32 = 5,
     /// Seconds for which more tries of one peer at one port on which nothing listens are put together.

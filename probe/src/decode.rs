@@ -170,6 +170,7 @@ pub fn event(frame: &[u8]) -> Result<Event, DecodeError> {
                 task: task(&e.task),
                 totals: has_totals.then_some(e.totals),
                 drops: e.drops,
+                backlog: e.backlog,
             }
         }
         kind => return Err(DecodeError::Kind { kind }),

@@ -96,6 +96,7 @@ impl Pipeline {
         };
         let episodes = episode::Limits {
             window_ns: u64::from(config.episode_window_s) * 1_000_000_000,
+            answer_ns: u64::from(config.answer_window_s) * 1_000_000_000,
             flapping: usize::try_from(config.flapping).unwrap_or(usize::MAX),
             ..episode::Limits::default()
         };

@@ -84,7 +84,8 @@ impl Tracker {
     /// is told than its namespace has had overflows.
     pub fn overflowed(&mut self, at: BootNs, overflows: &[(u32, u64)], listeners: &[Event]) {
         for event in listeners {
-            let Kind::SnapshotOwner { tuple, state: Some(TcpState::Listen), drops, .. } = event.kind else {
+            let Kind::SnapshotOwner { tuple, state: Some(TcpState::Listen), drops, backlog, .. } = event.kind
+            else {
                 continue;
             };
             let Some(entry) = self.find(event).filter(|e| e.phase == Phase::Listening) else { continue };
@@ -94,7 +95,7 @@ impl Tracker {
             let count = most.min(u64::from(dropped));
             if count > 0 {
                 let mut fact = entry.fact(at, EventName::ListenOverflow, event.engine);
-                fact.count = Some(count);
+                (fact.count, fact.backlog) = (Some(count), Some(backlog));
                 let silent = entry.silent;
                 self.say(silent, fact);
             }

@@ -126,7 +126,7 @@ impl Tracker {
                 fact.bytes_received = Some(payload_received(&totals, event.flags.fin_received));
                 (fact.rtt_us, fact.min_rtt_us) = rtt(&totals);
             }
-            if let Kind::SnapshotSocket { backlog, .. } = event.kind
+            if let Kind::SnapshotSocket { backlog, .. } | Kind::SnapshotOwner { backlog, .. } = event.kind
                 && state == Some(TcpState::Listen)
             {
                 fact.backlog = Some(backlog);

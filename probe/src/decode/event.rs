@@ -214,6 +214,8 @@ pub enum Kind {
         totals: Option<Totals>,
         /// `sk_drops`: of a listener, what it turned away since it exists.
         drops: u32,
+        /// Accept queue of a listener.
+        backlog: u32,
     },
 }
 

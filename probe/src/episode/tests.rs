@@ -1,7 +1,14 @@
 use super::*;
-use Observation::{Attempt, Closed, Established, Failed};
+use Observation::{Attempt, Established, Failed};
 
 const REFUSED: Observation = Failed(Some(111));
+
+#[expect(non_snake_case, reason = "it reads as the observation it makes")]
+fn Closed(cause: Cause) -> Observation {
+    Observation::Closed { cause, by_peer: false }
+}
+
+const PEER_CLOSED: Observation = Observation::Closed { cause: Cause::Orderly, by_peer: true };
 
 fn key(program: &'static str) -> Key<&'static str> {
     Key { program, netns: 1, peer: "10.0.0.5".parse().unwrap(), port: 5432, server: false }
@@ -75,6 +82,33 @@ fn an_orderly_end_is_an_outage_only_when_the_next_attempt_fails() {
     assert_eq!(t.then(5, Closed(Cause::Orderly)).1, vec![]);
     assert_eq!(t.then(5, Attempt).1, vec![]);
     let since = BootNs(11_000_000);
+    assert_eq!(t.then(1, REFUSED).1, vec![News::Outage { since, previous: Some(Cause::Orderly) }]);
+}
+
+#[test]
+fn a_peer_that_closes_and_then_refuses_was_lost_at_its_close() {
+    let mut t = Told::new();
+    t.then(0, Attempt);
+    t.then(0, Established);
+    assert_eq!(t.then(5, PEER_CLOSED).1, vec![]);
+    t.then(200, Attempt);
+    let since = BootNs(5_000_000);
+    assert_eq!(t.then(1, REFUSED).1, vec![News::Outage { since, previous: Some(Cause::Orderly) }]);
+    t.then(400, Attempt);
+    let (attempt, news) = t.then(2, Established);
+    let [News::Reconnected(r)] = &news[..] else { panic!("{news:?}") };
+    assert_eq!((attempt, r.attempts, r.downtime_ns), (Some(2), 2, 603_000_000));
+    assert_eq!(r.gaps, [200_000_000, 400_000_000]);
+}
+
+#[test]
+fn an_attempt_long_after_the_peers_close_is_no_answer_to_it() {
+    let mut t = Told::new();
+    t.then(0, Attempt);
+    t.then(0, Established);
+    t.then(0, PEER_CLOSED);
+    t.then(30_001, Attempt);
+    let since = BootNs(30_002_000_000);
     assert_eq!(t.then(1, REFUSED).1, vec![News::Outage { since, previous: Some(Cause::Orderly) }]);
 }
 

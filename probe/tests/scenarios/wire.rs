@@ -62,6 +62,8 @@ pub(crate) fn event(
             totals,
             fd: 3,
             drops: step.drops,
+            backlog: step.backlog,
+            pad: 0,
         }),
         "connect_result" => bytes(kind::CONNECT_RESULT, |head_of| wire::ConnectEvent {
             head: head_of(head),
