@@ -176,7 +176,7 @@ pub fn names() -> BTreeSet<&'static str> {
 fn texts() -> impl Iterator<Item = (Kind, &'static str, &'static Text)> {
     let causes = Cause::ALL.iter().map(|cause| (Kind::Cause, cause.name(), causes::of(*cause)));
     let errnos = errnos::TABLE.iter().chain(calls::TABLE).map(|(name, text)| (Kind::Errno, *name, text));
-    let reasons = reasons::TABLE.iter().map(|(name, text)| (Kind::ResetReason, *name, text));
+    let reasons = reasons::all().map(|(name, text)| (Kind::ResetReason, *name, text));
     let events = EventName::ALL.iter().map(|event| (Kind::Event, event.name(), events::of(*event)));
     let ended = ClosedBy::ALL.iter().map(|by| (Kind::ClosedBy, by.name(), fields::closed_by(*by)));
     let owner = PidSource::ALL.iter().map(|by| (Kind::PidSource, by.name(), fields::pid_source(*by)));
