@@ -33,6 +33,8 @@ pub mod pipeline;
 pub mod doctor;
 pub mod ls;
 
+pub mod explain;
+
 pub mod exit;
 
 pub mod cli;

@@ -175,20 +175,23 @@ pub fn resolve(btf: &Btf) -> Result<Resolved, BtfError> {
         offsets.io_opcode = ABSENT;
         missing.push(format!("no request in `io_uring_complete` (before 5.19): {URING}"));
     }
-    let reset_reasons = btf
-        .enumerators("sk_rst_reason")
-        .into_iter()
-        .filter_map(|(name, number)| Some((number, name.strip_prefix("SK_RST_REASON_")?.to_lowercase())))
-        .collect();
     Ok(Resolved {
         offsets,
         missing,
-        reset_reasons,
+        reset_reasons: reset_reasons(btf),
         cookies: btf.has_function("bpf_get_socket_ptr_cookie"),
         accept_slot: btf.arguments("inet_csk_accept").and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
         send_reset_has_reason: btf.tracepoint_arguments("tcp_send_reset").is_some_and(|n| n >= 3),
         uring_has_cqe,
     })
+}
+
+/// Names of `enum sk_rst_reason`, lower snake case without the prefix, by number; none before 6.10.
+pub fn reset_reasons(btf: &Btf) -> Vec<(u32, String)> {
+    let enumerators = btf.enumerators("sk_rst_reason").into_iter();
+    enumerators
+        .filter_map(|(name, number)| Some((number, name.strip_prefix("SK_RST_REASON_")?.to_lowercase())))
+        .collect()
 }
 
 fn find(btf: &Btf, row: &Row) -> Result<u32, BtfError> {
