@@ -461,8 +461,10 @@ const USER_TIMEOUT: Text = Text {
     meaning: &[
         "The program limited with TCP_USER_TIMEOUT how long sent data may stay unacknowledged. \
          tcp_write_timeout() uses it in place of net.ipv4.tcp_retries2.",
-        "The kernel reports it as ETIMEDOUT, or as the last ICMP error, exactly like an ordinary timeout. So this \
-         version of connprobe says `timed_out` or `unreachable` and keeps this word for later.",
+        "tcp_keepalive_timer() asks it too, instead of net.ipv4.tcp_keepalive_probes: then a RST goes out with the \
+         reason `tcp_keepalive_timeout`.",
+        "The program sees an ordinary timeout: ETIMEDOUT, or the last ICMP error. connprobe tells it by the option, \
+         because where it is set the kernel looks at no other limit. A SYN without an answer stays `timed_out`.",
     ],
     reasons: &[
         "the path to the peer was cut for longer than the program wants to wait",

@@ -201,6 +201,7 @@ const LISTEN_OVERFLOW: Text = Text {
     next: &[
         ("ss -tln 'sport = :PORT'", "Recv-Q is the accept queue now, Send-Q its limit"),
         ("nstat -az TcpExtListenOverflows TcpExtListenDrops", "how many on this host?"),
+        ("connprobe trace --events listen_overflow", "which listener, whose, and how many at a time?"),
         (
             "connprobe trace --events accept -o json --local-port PORT",
             "`accept_wait_ns`: how slow is accept()?",
