@@ -2,7 +2,7 @@
 //! `Head::size` how long it is, so that a reader can skip kinds it does not know.
 
 /// Version of all layouts in this crate; raised with every change, stored in record files.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 /// Bytes of a command name (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;
 /// Names kept of the executable's path, leaf first; an empty one stands for a mount point that was crossed.
@@ -195,7 +195,9 @@ pub struct Totals {
     /// `sk_shutdown`: 1 receive, 2 send.
     pub shutdown: u8,
     /// Zero.
-    pub pad: [u8; 5],
+    pub pad: u8,
+    /// `icsk_user_timeout` (`TCP_USER_TIMEOUT`), ms, 0 none.
+    pub user_timeout: u32,
 }
 
 /// [`kind::STATE`].
@@ -371,6 +373,10 @@ pub struct OwnerEvent {
     pub totals: Totals,
     /// File descriptor.
     pub fd: u32,
+    /// `sk_drops`: of a listener, what it turned away since it exists.
+    pub drops: u32,
+    /// Maximum length of the accept queue of a listener.
+    pub backlog: u32,
     /// Zero.
     pub pad: u32,
 }
@@ -391,7 +397,7 @@ layout!(
     ErrorEvent = 88,
     RetransmitEvent = 80,
     DestroyEvent = 32,
-    OwnerEvent = 184,
+    OwnerEvent = 192,
     ProcessEvent = 2328,
 );
 const _: () = assert!(core::mem::size_of::<Tuple>() == 48);

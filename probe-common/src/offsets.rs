@@ -52,6 +52,8 @@ offsets! {
     sock_protocol,
     /// `sock.sk_shutdown` (u8)
     sock_shutdown,
+    /// `sock.sk_drops` (atomic_t)
+    sock_drops,
     /// `sock.__sk_common.skc_flags`
     sock_flags,
     /// `sock.sk_uid`
@@ -68,6 +70,8 @@ offsets! {
     icsk_retransmits,
     /// `inet_connection_sock.icsk_probes_out` (u8)
     icsk_probes_out,
+    /// `inet_connection_sock.icsk_user_timeout` (u32, ms)
+    icsk_user_timeout,
     /// `inet_connection_sock.icsk_bind_hash`
     icsk_bind_hash,
     /// `inet_connection_sock.icsk_ulp_data`

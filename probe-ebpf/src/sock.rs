@@ -173,4 +173,5 @@ pub fn totals(sk: u64, t: &mut Totals) {
     copy(&raw mut t.retransmits, sk, offset!(icsk_retransmits));
     copy(&raw mut t.probes, sk, offset!(icsk_probes_out));
     copy(&raw mut t.shutdown, sk, offset!(sock_shutdown));
+    copy(&raw mut t.user_timeout, sk, offset!(icsk_user_timeout));
 }

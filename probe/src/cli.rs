@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::{Bytes, ColorChoice, FormatName, Layer, Switch, Value};
+use crate::explain::args::ExplainArgs;
 use crate::filter::value::Element;
 use crate::filter::{Container, Events, List, Netns, Networks, Pattern, Ports, User};
 use crate::ls::args::LsArgs;
@@ -62,6 +63,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// List the TCP and UDP sockets of this moment
     Ls(LsArgs),
+    /// Explain a cause, errno, reset reason or event: what it means and what to look at next
+    Explain(ExplainArgs),
     /// Say what works on this host, what is missing, and what to do about it
     #[command(after_help = help::DOCTOR)]
     Doctor,
@@ -199,7 +202,8 @@ pub struct CompletionsArgs {
 }
 
 /// Names of the subcommands.
-pub const COMMANDS: [&str; 8] = ["trace", "replay", "ls", "doctor", "config", "schema", "completions", "man"];
+pub const COMMANDS: [&str; 9] =
+    ["trace", "replay", "ls", "explain", "doctor", "config", "schema", "completions", "man"];
 
 /// Flags of `man`.
 #[derive(Args, Clone, Debug, Default)]

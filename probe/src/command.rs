@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod doctor;
+mod explain;
 pub mod ls;
 mod man;
 mod replay;
@@ -26,6 +27,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Ls(args) => {
             load(&cli.global, cli.global.layer())?;
             ls::run(args, &mut out)
+        }
+        Command::Explain(args) => {
+            let (config, _) = load(&cli.global, cli.global.layer())?;
+            explain::run(args, &config, &mut out)
         }
         Command::Doctor => doctor::run(&load(&cli.global, cli.global.layer())?.0, &mut out),
         Command::Config(args) => {

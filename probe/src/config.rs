@@ -203,8 +203,17 @@ settings! {
     hold_ms: u32 = 20,
     /// Seconds without news after which an outage is no longer followed.
     episode_window_s: u32 = 600,
+    /// Seconds after a peer's orderly close within which an attempt is the program's answer to it: if it fails,
+    /// the outage began with the close.
+    answer_window_s: u32 = 30,
     /// Reconnects to one peer within that time beyond which it is said to be flapping.
     flapping: u32 = 5,
+    /// Seconds for which more tries of one peer at one port on which nothing listens are put together.
+    refused_window_s: u32 = 10,
+    /// Ports on which nothing listens that one peer must try to be called a port scan.
+    scan_ports: u32 = 16,
+    /// Seconds within which it must, and after which more of the scan is told.
+    scan_window_s: u32 = 60,
     /// Messages on stderr: off, error, warn, info, debug or trace. `-v` and `-q` move it.
     log: LogLevel = LogLevel::Warn,
 }
@@ -307,6 +316,9 @@ impl Config {
         }
         if self.hold_ms > 10_000 {
             return invalid("hold_ms", &origins.hold_ms, "it must be at most 10000".to_owned());
+        }
+        if !(1..=1024).contains(&self.scan_ports) {
+            return invalid("scan_ports", &origins.scan_ports, "it must be 1 to 1024".to_owned());
         }
         if self.count == Some(0) {
             return invalid("count", &origins.count, "it must be at least 1".to_owned());

@@ -288,12 +288,11 @@ impl Tracker {
             TcpState::FinWait1 | TcpState::LastAck => {
                 if new == TcpState::FinWait1 && entry.first_fin.is_none() {
                     entry.first_fin = Some(ClosedBy::Local);
-                    let own = |a: Actor| entry.owner.is_some_and(|o| o.process == a.process);
-                    entry.exit_fin = exiting && actor.is_some_and(own);
+                    entry.exit_fin = exiting && actor.is_some_and(|a| entry.is_owned_by(&a));
                 }
                 entry.acted_on |= actor.is_some();
                 // The last close() may run in a kernel thread, which is nobody's doing.
-                entry.closer = actor.filter(|a| entry.owner.is_none_or(|o| o.process != a.process));
+                entry.closer = actor.filter(|a| !entry.is_owned_by(a));
             }
             TcpState::CloseWait if entry.first_fin.is_none() => entry.first_fin = Some(ClosedBy::Remote),
             TcpState::Closing => entry.first_fin = Some(ClosedBy::Both),
@@ -305,7 +304,7 @@ impl Tracker {
         let id = self.next_id(event, key, Phase::Listening);
         let mut entry = Entry::new(event, tuple, Phase::Listening, Role::Server, id);
         entry.listener = Some(event.sock.addr);
-        entry.started = Some(event.at);
+        (entry.started, entry.drops) = (Some(event.at), Some(0));
         entry.silent = self.is_own(actor);
         if let Some(actor) = actor {
             entry.own(actor, PidSource::Listener);

@@ -169,6 +169,8 @@ pub fn event(frame: &[u8]) -> Result<Event, DecodeError> {
                 state: TcpState::from_kernel(e.tuple.state),
                 task: task(&e.task),
                 totals: has_totals.then_some(e.totals),
+                drops: e.drops,
+                backlog: e.backlog,
             }
         }
         kind => return Err(DecodeError::Kind { kind }),

@@ -9,6 +9,9 @@
 //!   Failed once ── another attempt ──► Down ── says `outage`, since that failure
 //! ```
 //!
+//! The loss is the abnormal end or the first failure. Where the peer closed the connection in an orderly way, as
+//! a server does that is stopped, and the attempt with which the program answers fails, the loss is that close.
+//!
 //! Pure: time comes with what is observed. The table is bounded; over its limit the peer that nothing has
 //! been heard of for the longest is forgotten, and so is one that is silent for longer than the window.
 
@@ -48,8 +51,13 @@ pub enum Observation {
     Failed(Option<u16>),
     /// A connection is there.
     Established,
-    /// A connection ended for a cause.
-    Closed(Cause),
+    /// A connection ended.
+    Closed {
+        /// Why.
+        cause: Cause,
+        /// The peer closed it first.
+        by_peer: bool,
+    },
 }
 
 /// How stories are told.
@@ -59,6 +67,9 @@ pub struct Limits {
     pub peers: usize,
     /// A story without news for this long is over, ns.
     pub window_ns: u64,
+    /// After the peer has closed a connection in an orderly way, an attempt within this time is the program's
+    /// answer to that, ns.
+    pub answer_ns: u64,
     /// More reconnects than this within the window are flapping.
     pub flapping: usize,
     /// Gaps kept of one outage.
@@ -67,7 +78,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { peers: 65_536, window_ns: 600_000_000_000, flapping: 5, gaps: 32 }
+        Self { peers: 65_536, window_ns: 600_000_000_000, answer_ns: 30_000_000_000, flapping: 5, gaps: 32 }
     }
 }
 
@@ -126,7 +137,7 @@ impl<P: Hash + Eq + Clone> Episodes<P> {
     pub fn observe(&mut self, key: &Key<P>, at: BootNs, what: Observation) -> (Option<u32>, Vec<News>) {
         let limits = self.limits;
         if self.stories.get(key).is_none() {
-            if matches!(what, Observation::Closed(_)) {
+            if matches!(what, Observation::Closed { .. }) {
                 return (None, Vec::new());
             }
             if self.stories.len() >= limits.peers && self.stories.pop_lru().is_some() {

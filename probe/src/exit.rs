@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use crate::explain::UnknownTerm;
 use crate::kernel::loader::LoadError;
 use crate::pipeline::live;
 use crate::{capture, config, sink};
@@ -85,7 +86,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<Code> {
             live::Error::Privilege(_) | live::Error::Loop(_) | live::Error::Resolve(_) => None,
         };
     }
-    if error.is::<config::Error>() {
+    if error.is::<config::Error>() || error.is::<UnknownTerm>() {
         return Some(Code::Usage);
     }
     if error.is::<sink::output::Error>() {

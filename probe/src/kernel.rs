@@ -14,5 +14,7 @@ pub mod netns;
 pub mod proc;
 pub mod sock_diag;
 
+pub mod overflows;
+
 pub mod clock;
 pub mod privilege;

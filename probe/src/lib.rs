@@ -14,6 +14,8 @@ pub mod conn;
 
 pub mod episode;
 
+pub mod knock;
+
 pub mod enrich;
 
 pub mod record;
@@ -30,6 +32,8 @@ pub mod pipeline;
 
 pub mod doctor;
 pub mod ls;
+
+pub mod explain;
 
 pub mod exit;
 

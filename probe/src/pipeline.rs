@@ -15,11 +15,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::conn::{Limits, Tracker};
+use crate::conn::{Limits, Tracker, fact::Fact};
 use crate::decode::{self, DecodeError, event::BootNs, event::Event, event::ProcessId, event::ProcessImage};
 use crate::enrich::process::ProcessTable;
 use crate::episode::{self, Episodes, News};
 use crate::filter::Filter;
+use crate::knock::{self, Knocks};
 use crate::record::build::Context;
 use crate::record::{EventName, LostWhere, Record, RunTotals, story};
 pub use header::Header;
@@ -36,6 +37,9 @@ pub enum Input {
     Snapshot(Bytes),
     /// Owners found after a loss, looked for between these two moments.
     Resync(BootNs, BootNs, Bytes),
+    /// Accept queues have overflowed: network namespaces with how often since the last such input, and their
+    /// listeners.
+    Overflows(BootNs, Vec<(u32, u64)>, Bytes),
     /// Who processes are, completed with what only the running system knows.
     Processes(Vec<Process>),
     /// Every hook is attached and the snapshot is done.
@@ -67,6 +71,7 @@ pub struct Pipeline {
     tracker: Tracker,
     processes: ProcessTable,
     episodes: Episodes<story::Program>,
+    knocks: Knocks,
     filter: Filter,
     /// The snapshot, until it is whole.
     found: Vec<Event>,
@@ -91,14 +96,22 @@ impl Pipeline {
         };
         let episodes = episode::Limits {
             window_ns: u64::from(config.episode_window_s) * 1_000_000_000,
+            answer_ns: u64::from(config.answer_window_s) * 1_000_000_000,
             flapping: usize::try_from(config.flapping).unwrap_or(usize::MAX),
             ..episode::Limits::default()
+        };
+        let knocks = knock::Limits {
+            window_ns: u64::from(config.refused_window_s) * 1_000_000_000,
+            scan_ports: usize::try_from(config.scan_ports).unwrap_or(usize::MAX),
+            scan_window_ns: u64::from(config.scan_window_s) * 1_000_000_000,
+            ..knock::Limits::default()
         };
         Self {
             context: header.context(config.host_fields.0),
             tracker: Tracker::new(limits, header.reset_reasons.clone()),
             processes: ProcessTable::new(PROCESSES),
             episodes: Episodes::new(episodes),
+            knocks: Knocks::new(knocks),
             filter,
             found: Vec::new(),
             totals: RunTotals::default(),
@@ -128,6 +141,10 @@ impl Pipeline {
                 let events = self.decode_all(bytes);
                 self.tracker.resync(*from, *to, events);
             }
+            Input::Overflows(now, overflows, bytes) => {
+                let listeners = self.decode_all(bytes);
+                self.tracker.overflowed(*now, overflows, &listeners);
+            }
             Input::Processes(processes) => {
                 for p in processes {
                     self.processes.insert(BootNs(p.at), p.image.clone(), p.user.clone());
@@ -147,6 +164,8 @@ impl Pipeline {
             Input::Stop(now) => {
                 self.tracker.finish();
                 self.drain(emit);
+                self.knocks.finish();
+                self.drain(emit);
                 self.stop(*now, emit);
             }
         }
@@ -155,7 +174,7 @@ impl Pipeline {
 
     /// When the next [`Input::Tick`] has something to do, beyond keeping the clock right.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        self.tracker.poll_timeout()
+        self.tracker.poll_timeout().into_iter().chain(self.knocks.poll_timeout()).min()
     }
 
     /// The table of connections.
@@ -191,7 +210,8 @@ impl Pipeline {
     }
 
     fn drain(&mut self, emit: &mut impl FnMut(Record)) {
-        while let Some(fact) = self.tracker.poll() {
+        self.knocks.handle_timeout(self.tracker.now());
+        while let Some(fact) = self.next_fact() {
             let mut record = self.context.record(&fact, &mut self.processes);
             let mut told = Vec::new();
             if let Some((key, what)) = story::observation(&record) {
@@ -215,6 +235,20 @@ impl Pipeline {
             let count = evicted - std::mem::replace(&mut self.evicted, evicted);
             let now = self.tracker.now();
             self.lost(now, LostWhere::Tracker, count, emit);
+        }
+    }
+
+    /// What the tracker concluded, tries at ports where nothing listens put together.
+    fn next_fact(&mut self) -> Option<Fact> {
+        loop {
+            if let Some(fact) = self.knocks.poll() {
+                return Some(fact);
+            }
+            let fact = self.tracker.poll()?;
+            if fact.event != EventName::RefusedInbound {
+                return Some(fact);
+            }
+            self.knocks.observe(fact);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use probe::pipeline::Pipeline;
+use probe::decode;
+use probe::decode::event::{Event, Kind};
+use probe::pipeline::{Input, Pipeline};
 use probe::record::{EventName, LostWhere, Record, TcpState};
 
 use super::operations::Run;
@@ -19,6 +21,7 @@ pub(crate) fn holds(run: &Run) -> Result<Vec<Record>, String> {
         }
     }
     numbered(&records)?;
+    every_knock_is_told(run, &records)?;
     let evicted = records.iter().any(|r| r.lost_where == Some(LostWhere::Tracker));
     let small = run.config.max_connections < 1_000;
     let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
@@ -43,6 +46,21 @@ pub(crate) fn holds(run: &Run) -> Result<Vec<Record>, String> {
 fn numbered(records: &[Record]) -> Result<(), String> {
     let hole = records.iter().zip(1..).find(|(record, number)| record.seq != *number);
     hole.map_or(Ok(()), |(record, number)| Err(format!("record {number} has number {}", record.seq)))
+}
+
+/// Tries at ports where nothing listens are put together, and none is told twice or not at all.
+fn every_knock_is_told(run: &Run, records: &[Record]) -> Result<(), String> {
+    let batches = run.inputs.iter().filter_map(|input| match input {
+        Input::Events(batch) => Some(batch),
+        _ => None,
+    });
+    let events = batches.flat_map(|batch| decode::events(batch)).flatten();
+    let is_knock =
+        |e: &Event| matches!(e.kind, Kind::ResetSent { .. }) && e.flags.no_socket && e.flags.answers_syn;
+    let tries = events.filter(is_knock).count() as u64;
+    let tells = |r: &&Record| matches!(r.event, EventName::RefusedInbound | EventName::PortScan);
+    let told: u64 = records.iter().filter(tells).map(|r| r.count.unwrap_or(1)).sum();
+    if tries == told { Ok(()) } else { Err(format!("{tries} tries, and {told} are told")) }
 }
 
 /// The records of one connection.

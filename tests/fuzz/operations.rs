@@ -68,6 +68,7 @@ pub(crate) fn run(bytes: &[u8]) -> Run {
     let mut config = Config::default();
     config.max_connections = if kernel & 2 == 0 { 1_000 } else { 2 };
     config.events = if kernel & 4 == 0 { config.events } else { probe::filter::Events::ALL };
+    (config.refused_window_s, config.scan_window_s, config.scan_ports) = (1, 1, 4);
     let mut header = Header { hold_ns: 20_000_000, ..Header::default() };
     header.reset_reasons =
         [(16, "tcp_abort_on_close"), (10, "tcp_abort_on_data"), (20, "tcp_keepalive_timeout")]
@@ -102,6 +103,8 @@ impl Machine {
         let slot = usize::from(slot) % SLOTS;
         self.tick_over(pause % 28);
         match what % 20 {
+            _ if what >= 248 => self.knock(a, b),
+            _ if what >= 244 => self.overflow(a, b, c),
             0..=5 => {
                 let (old, new) = MOVES[usize::from(a) % MOVES.len()];
                 self.state(slot, (old, new), [b, c, d, flags]);
@@ -227,6 +230,34 @@ impl Machine {
         self.batch.extend(bytes(kind::RESET_SENT, |of| reset(of(head), tuple(slot), a, b)));
     }
 
+    /// A remote tries a port where nothing listens.
+    fn knock(&mut self, a: u8, b: u8) {
+        let mut tuple = tuple(usize::from(a % 3));
+        tuple.local_port = 1000 + u16::from(b % 8);
+        let flags = flag::NO_SOCKET | flag::ANSWERS_SYN;
+        let head =
+            wire::Head { ts: self.at, flags, engine: wire::engine::TRACEPOINT, ..wire::Head::default() };
+        self.batch.extend(bytes(kind::RESET_SENT, |of| reset(of(head), tuple, a, b)));
+        self.last.clear();
+    }
+
+    /// Accept queues have overflowed, says the kernel, and that listeners have turned so many away.
+    fn overflow(&mut self, which: u8, a: u8, b: u8) {
+        self.flush();
+        let mut found = Vec::new();
+        for slot in (0..SLOTS).filter(|slot| which & 1 << slot != 0) {
+            let head = self.head(slot, self.lives[slot], flag::HAS_TOTALS);
+            let cookie = if self.seen[slot] { head.cookie } else { 0 };
+            let (head, drops) = (wire::Head { cookie, ..head }, u32::from(a));
+            let tuple = wire::Tuple { state: if b & 1 << slot == 0 { 10 } else { 1 }, ..tuple(slot) };
+            found.extend(bytes(kind::SNAPSHOT_OWNER, |of| wire::OwnerEvent {
+                drops,
+                ..owner(of(head), tuple, a)
+            }));
+        }
+        self.inputs.push(Input::Overflows(BootNs(self.at), vec![(0, u64::from(b))], found.into()));
+    }
+
     fn destroy(&mut self, slot: usize) {
         self.event(slot, kind::DESTROY, 0, |head, _| wire::DestroyEvent { head });
         self.lives[slot] += 1;
@@ -316,6 +347,7 @@ fn totals(a: u8, b: u8) -> wire::Totals {
         copied_seq: u32::from(b >> 6),
         err: error(b),
         probes: a & 1,
+        user_timeout: u32::from(a >> 1 & 1),
         ..wire::Totals::default()
     }
 }

@@ -22,6 +22,9 @@ use crate::read::{GaveUp, read};
 use crate::sock::{self, state};
 use crate::{connecting, filter, task};
 
+/// What tcp_abort() leaves in the socket.
+const ECONNABORTED: u16 = 103;
+
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     let trusted: *mut c_void = ctx.arg(0);
@@ -145,6 +148,11 @@ fn set_state<C: EbpfContext>(
         }
         if with_totals {
             sock::totals(sk, &mut e.totals);
+            // tcp_abort() runs in the context of who asked for it.
+            if new == state::CLOSE && e.totals.err == ECONNABORTED {
+                task::actor(&mut e.task);
+                e.head.flags |= flag::TASK_IS_ACTOR;
+            }
         }
         e.old_state = old;
         e.new_state = new;

@@ -80,7 +80,9 @@ fn try_file(meta: *const *mut c_void, task: u64, fd: u32, file: u64) -> Result<(
         return Ok(());
     }
     filter::check_socket(sk)?;
-    let mut event = OwnerEvent { fd, ..OwnerEvent::default() };
+    let drops = read_or(sk, offset!(sock_drops), 0);
+    let backlog = read_or(sk, offset!(sock_max_ack_backlog), 0);
+    let mut event = OwnerEvent { fd, drops, backlog, ..OwnerEvent::default() };
     let flags = sock::flags(sk) | sock::port_by_connect(sk) | flag::HAS_TOTALS;
     let cookie = sock::cookie(sk);
     let origin = Origin { kind: kind::SNAPSHOT_OWNER, engine: engine::TRACEPOINT, sock: sk, cookie, flags };

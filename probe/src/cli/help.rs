@@ -10,6 +10,7 @@ pub(super) fn top() -> String {
   connprobe trace --failures             only what goes wrong
   connprobe trace -o json --port 443     JSON lines of what uses port 443
   connprobe ls                           the sockets of this moment
+  connprobe explain ECONNREFUSED         what it means, usual reasons, what to look at next
   connprobe doctor                       what works on this host
 
 Each setting is an environment variable (CONNPROBE_LOCAL_PORT) and a key of the config file (local_port), most are

@@ -4,7 +4,7 @@ use crate::decode::event::{Event, Task, Totals, Tuple};
 use crate::vocab::{EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
-use super::entry::{Entry, Key, Phase, between};
+use super::entry::{Entry, Key, Phase, between, handshake};
 use super::fact::{Actor, ConnId};
 
 impl Tracker {
@@ -82,6 +82,7 @@ impl Tracker {
         entry.established = Some(event.at);
         entry.protocol = event.protocol;
         entry.syn_retransmits = totals.map_or(0, |t| t.total_retrans);
+        entry.handshake_ns = handshake(entry.started, event.at, totals.as_ref());
         // tcp_ack() clears it: what an ICMP said of the SYN is no matter any more.
         entry.soft = 0;
         let fact = entry.established_fact(event.at, event.engine, totals);

@@ -139,6 +139,8 @@ pub struct LifetimeEnd {
     pub probes: u8,
     /// Everything we sent was acknowledged.
     pub all_acked: bool,
+    /// `TCP_USER_TIMEOUT` was set.
+    pub user_timeout: bool,
 }
 
 /// What is concluded.
@@ -166,6 +168,10 @@ pub fn of_lifetime(end: &LifetimeEnd) -> Verdict {
         ECONNABORTED => verdict(Cause::Aborted, ClosedBy::Admin, Some(End::Local)),
         ETIMEDOUT => of_timeout(end),
         0 => of_silent_end(end),
+        // ICMP errors are soft for an established connection, so a timer gave up; see of_timeout().
+        EHOSTUNREACH | ENETUNREACH | EHOSTDOWN | ENETDOWN if end.user_timeout => {
+            verdict(Cause::UserTimeout, first(ClosedBy::Kernel), None)
+        }
         // tcp_write_err() prefers an ICMP error to ETIMEDOUT.
         EHOSTUNREACH | ENETUNREACH | EHOSTDOWN | ENETDOWN => {
             verdict(Cause::Unreachable, first(ClosedBy::Kernel), None)
@@ -182,7 +188,12 @@ fn of_timeout(end: &LifetimeEnd) -> Verdict {
         Some(SentReason::Untold) => end.probes > 0 && end.all_acked,
         _ => false,
     };
-    let cause = if keepalive { Cause::KeepaliveTimeout } else { Cause::TimedOut };
+    let cause = match keepalive {
+        // With TCP_USER_TIMEOUT, retransmits_timed_out() and tcp_keepalive_timer() look at nothing else.
+        _ if end.user_timeout => Cause::UserTimeout,
+        true => Cause::KeepaliveTimeout,
+        false => Cause::TimedOut,
+    };
     let reset_by = end.reset_sent.map(|_| End::Local);
     Verdict { cause, closed_by: end.first_fin.unwrap_or(ClosedBy::Kernel), reset_by }
 }

@@ -32,6 +32,10 @@ impl Tracker {
         // It was established unseen.
         entry.incomplete |=
             entry.phase == Phase::Attempt && from != TcpState::SynSent && entry.established.is_none();
+        // tcp_abort() runs on behalf of the administrator: the one end in other states whose doer is known.
+        if event.flags.task_is_actor && totals.err == errno::ECONNABORTED {
+            entry.closer = Some(Actor::new(task, event.at)).filter(|a| !entry.is_owned_by(a));
+        }
         let owner_exiting = task.exiting && entry.owner.is_some_and(|o| o.process == task.process);
         let attempt = entry.phase == Phase::Attempt;
         let (at, flags, engine) = (event.at, event.flags, event.engine);

@@ -83,6 +83,8 @@ pub(super) struct Entry {
     /// A process acted on it, so one holds it, whether or not its accept() was seen.
     pub(super) acted_on: bool,
     pub(super) syn_retransmits: u32,
+    /// First SYN to ESTABLISHED, of a client.
+    pub(super) handshake_ns: Option<u64>,
     pub(super) first_fin: Option<ClosedBy>,
     pub(super) exit_fin: bool,
     pub(super) closer: Option<Actor>,
@@ -99,6 +101,8 @@ pub(super) struct Entry {
     pub(super) destroyed: bool,
     /// In the list of those that may have ended unseen.
     pub(super) doubted: bool,
+    /// What a listener has turned away since it exists, as far as it is told; `None` not known yet.
+    pub(super) drops: Option<u32>,
     /// When the snapshot found it.
     pub(super) seeded: Option<BootNs>,
     pub(super) pre_existing: bool,
@@ -123,6 +127,7 @@ impl Entry {
             accepted: None,
             acted_on: false,
             syn_retransmits: 0,
+            handshake_ns: None,
             first_fin: None,
             exit_fin: false,
             closer: None,
@@ -135,6 +140,7 @@ impl Entry {
             listener: None,
             destroyed: false,
             doubted: false,
+            drops: None,
             seeded: None,
             pre_existing: false,
             incomplete: false,
@@ -144,6 +150,10 @@ impl Entry {
 
     pub(super) fn own(&mut self, owner: Actor, source: PidSource) {
         (self.owner, self.pid_source) = (Some(owner), source);
+    }
+
+    pub(super) fn is_owned_by(&self, actor: &Actor) -> bool {
+        self.owner.is_some_and(|owner| owner.process == actor.process)
     }
 
     /// Ports that were not chosen yet are filled in by a later event; nothing that is known is overwritten.
@@ -176,7 +186,7 @@ impl Entry {
 
     pub(super) fn established_fact(&self, at: BootNs, engine: EngineName, totals: Option<Totals>) -> Fact {
         let mut fact = self.fact(at, EventName::Established, engine);
-        fact.connect_ns = between(self.started, at);
+        fact.connect_ns = self.handshake_ns;
         if let Some(totals) = totals {
             fact.syn_retransmits = Some(totals.total_retrans);
             (fact.rtt_us, fact.min_rtt_us) = rtt(&totals);
@@ -202,6 +212,7 @@ impl Entry {
         fact.soft_errno = (soft != 0 && Some(soft) != errno).then_some(soft);
         fact.syn_retransmits = Some(u32::from(ending.totals.retransmits));
         fact.duration_ns = between(self.started, ending.at);
+        fact.closer = self.closer;
         if self.reset_received {
             fact.reset_by = Some(crate::vocab::End::Remote);
         }
@@ -232,6 +243,7 @@ impl Entry {
             never_accepted: sees_accepts && accepted == Some(false),
             probes: totals.probes,
             all_acked,
+            user_timeout: totals.user_timeout != 0,
         });
         let mut fact = self.fact(ending.at, EventName::Closed, ending.engine);
         fact.prev_state = Some(ending.from);
@@ -245,7 +257,7 @@ impl Entry {
         fact.reset_reason =
             self.reset_sent.and_then(|(_, number)| number).filter(|_| verdict.reset_by.is_some());
         fact.closer = self.closer;
-        fact.connect_ns = self.established.and_then(|e| between(self.started, e));
+        fact.connect_ns = self.handshake_ns;
         fact.accept_wait_ns = self.accepted.and_then(|a| between(self.established, a));
         fact.duration_ns = between(self.established, ending.at);
         fact.bytes_sent = self.payload_sent(totals, fin_sent && all_acked);
@@ -297,6 +309,22 @@ pub(super) fn rtt(totals: &Totals) -> (Option<u32>, Option<u32>) {
         (smoothed != 0).then_some(smoothed),
         (totals.min_rtt_us != u32::MAX && smoothed != 0).then_some(totals.min_rtt_us),
     )
+}
+
+/// Length of a client's handshake. With TCP Fast Open the SYN leaves at the first send, which may be long
+/// after connect() and shows in no state; then the kernel's own measurement of the SYN (its first round-trip
+/// time, µs) is what there is, unless the SYN was sent again, which leaves nothing to measure.
+pub(super) fn handshake(
+    started: Option<BootNs>,
+    established: BootNs,
+    totals: Option<&Totals>,
+) -> Option<u64> {
+    /// Route and source port are looked up between the state and the SYN.
+    const LOOKUP_NS: u64 = 1_000_000;
+    let elapsed = between(started, established)?;
+    let round_trip = totals.filter(|t| t.total_retrans == 0).and_then(|t| rtt(t).0);
+    let measured = round_trip.map(|us| u64::from(us) * 1_000);
+    Some(measured.filter(|ns| ns.saturating_add(LOOKUP_NS) < elapsed).unwrap_or(elapsed))
 }
 
 /// Nanoseconds from one moment to another; clocks of two CPUs may differ by a little.

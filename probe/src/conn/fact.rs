@@ -98,6 +98,8 @@ pub struct Fact {
     pub pre_existing: bool,
     pub accepted: Option<bool>,
     pub incomplete: bool,
+    pub count: Option<u64>,
+    pub ports: Option<u32>,
 }
 
 impl Fact {
@@ -136,6 +138,8 @@ impl Fact {
             pre_existing: false,
             accepted: None,
             incomplete: false,
+            count: None,
+            ports: None,
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Who listens where: the owner of a connection that came in and was not accepted yet.
+//! Who listens where: the owner of a connection that came in and was not accepted yet, and of an accept queue
+//! that overflows.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::decode::event::Tuple;
+use crate::decode::event::{BootNs, Event, Kind, Tuple};
+use crate::vocab::{EventName, TcpState};
 
-use super::entry::{Entry, Key};
+use super::Tracker;
+use super::entry::{Entry, Key, Phase};
 use super::fact::Actor;
 
 /// Listening sockets by network namespace and port.
@@ -62,5 +65,40 @@ impl Listeners {
         here.iter().filter(move |l| {
             l.addr == addr || (l.addr.is_unspecified() && (l.addr.is_ipv6() || addr.is_ipv4()))
         })
+    }
+
+    fn owners(&self) -> impl Iterator<Item = (u32, u32)> {
+        let all = self.by_port.iter().flat_map(|((netns, _), all)| all.iter().map(move |l| (*netns, l)));
+        all.filter_map(|(netns, l)| Some((netns, l.owner?.process.pid)))
+    }
+}
+
+impl Tracker {
+    /// Network namespaces in which somebody listens, with the processes that own the listeners.
+    pub fn listener_owners(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.listeners.owners()
+    }
+
+    /// Accept queues have overflowed: so often in these namespaces since they were looked at last, and these are
+    /// the listeners now. A listener counts everything it turns away, for other reasons too: never more of it
+    /// is told than its namespace has had overflows.
+    pub fn overflowed(&mut self, at: BootNs, overflows: &[(u32, u64)], listeners: &[Event]) {
+        for event in listeners {
+            let Kind::SnapshotOwner { tuple, state: Some(TcpState::Listen), drops, backlog, .. } = event.kind
+            else {
+                continue;
+            };
+            let Some(entry) = self.find(event).filter(|e| e.phase == Phase::Listening) else { continue };
+            // A listener of which only its beginning is not known has no earlier count to compare with.
+            let dropped = drops.wrapping_sub(entry.drops.replace(drops).unwrap_or(drops));
+            let most = overflows.iter().find(|(netns, _)| *netns == tuple.netns).map_or(0, |(_, n)| *n);
+            let count = most.min(u64::from(dropped));
+            if count > 0 {
+                let mut fact = entry.fact(at, EventName::ListenOverflow, event.engine);
+                (fact.count, fact.backlog) = (Some(count), Some(backlog));
+                let silent = entry.silent;
+                self.say(silent, fact);
+            }
+        }
     }
 }

@@ -32,9 +32,9 @@ impl Tracker {
             }
         }
         for event in snapshot {
-            if let Kind::SnapshotOwner { tuple, state: Some(state), task, .. } = &event.kind {
+            if let Kind::SnapshotOwner { tuple, state: Some(state), task, drops, .. } = &event.kind {
                 self.seed_socket(event, *tuple, *state);
-                self.seed_owner(event, task);
+                self.seed_owner(event, task, *drops);
             }
         }
         self.say_seeded(snapshot);
@@ -83,7 +83,7 @@ impl Tracker {
     }
 
     /// Of several processes that hold a socket, the oldest is its owner.
-    fn seed_owner(&mut self, event: &Event, task: &Task) {
+    fn seed_owner(&mut self, event: &Event, task: &Task, drops: u32) {
         let Some(key) = self.key(event) else { return };
         let own = self.is_own_process(task.process);
         let Some(entry) = self.sockets.peek_mut(&key).filter(|e| e.seeded.is_some()) else { return };
@@ -92,6 +92,7 @@ impl Tracker {
             entry.own(Actor::new(task, event.at), PidSource::Snapshot);
         }
         entry.silent |= own;
+        entry.drops.get_or_insert(drops);
         if entry.phase == Phase::Listening {
             let entry = entry.clone();
             self.listeners.insert(key, &entry);
@@ -125,7 +126,7 @@ impl Tracker {
                 fact.bytes_received = Some(payload_received(&totals, event.flags.fin_received));
                 (fact.rtt_us, fact.min_rtt_us) = rtt(&totals);
             }
-            if let Kind::SnapshotSocket { backlog, .. } = event.kind
+            if let Kind::SnapshotSocket { backlog, .. } | Kind::SnapshotOwner { backlog, .. } = event.kind
                 && state == Some(TcpState::Listen)
             {
                 fact.backlog = Some(backlog);

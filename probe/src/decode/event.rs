@@ -212,6 +212,10 @@ pub enum Kind {
         task: Task,
         /// Counters of the socket.
         totals: Option<Totals>,
+        /// `sk_drops`: of a listener, what it turned away since it exists.
+        drops: u32,
+        /// Accept queue of a listener.
+        backlog: u32,
     },
 }
 

@@ -12,8 +12,10 @@ pub(super) struct Story {
     pub(super) heard: BootNs,
     /// Connections open now.
     pub(super) open: u32,
-    /// When and how the last connection ended.
-    last: Option<(BootNs, Cause)>,
+    /// How the last connection ended.
+    last: Option<Last>,
+    /// The attempt that is under way, when nothing else is wrong.
+    answer: Option<BootNs>,
     trouble: Option<Trouble>,
     /// When it came back, within the window.
     reconnects: VecDeque<BootNs>,
@@ -21,13 +23,20 @@ pub(super) struct Story {
     flapping: bool,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    at: BootNs,
+    cause: Cause,
+    by_peer: bool,
+}
+
 /// What goes on since a loss, or since a first failure that may become one.
 #[derive(Debug)]
 struct Trouble {
     since: BootNs,
     said: bool,
-    /// The last end or failure: the next gap is counted from here.
-    pause: BootNs,
+    /// The last end or failure, until an attempt follows it: attempts beside each other have one gap.
+    pause: Option<BootNs>,
     recovery: Recovery,
 }
 
@@ -42,49 +51,49 @@ impl Story {
     ) -> Option<u32> {
         match what {
             Observation::Attempt => self.attempt(at, limits, news),
-            Observation::Failed(errno) => Some(self.failed(at, errno, news)),
+            Observation::Failed(errno) => Some(self.failed(at, errno, limits, news)),
             Observation::Established => self.established(at, server, limits, news),
-            Observation::Closed(cause) => {
-                self.closed(at, cause, server, news);
+            Observation::Closed { cause, by_peer } => {
+                self.closed(Last { at, cause, by_peer }, server, news);
                 None
             }
         }
     }
 
     fn attempt(&mut self, at: BootNs, limits: &Limits, news: &mut Vec<News>) -> Option<u32> {
-        let trouble = self.trouble.as_mut()?;
+        let Some(trouble) = self.trouble.as_mut() else {
+            self.answer = Some(at);
+            return None;
+        };
         // A first failure that is tried again is an outage since then.
         if !trouble.said {
             trouble.said = true;
             news.push(News::Outage { since: trouble.since, previous: trouble.recovery.previous });
         }
         trouble.recovery.attempts += 1;
-        if trouble.recovery.gaps.len() < limits.gaps {
-            trouble.recovery.gaps.push(at.0.saturating_sub(trouble.pause.0));
+        if let Some(pause) = trouble.pause.take()
+            && trouble.recovery.gaps.len() < limits.gaps
+        {
+            trouble.recovery.gaps.push(at.0.saturating_sub(pause.0));
         }
         Some(trouble.recovery.attempts)
     }
 
     /// Returns the number of the attempt.
-    fn failed(&mut self, at: BootNs, errno: Option<u16>, news: &mut Vec<News>) -> u32 {
-        let worked = self.last.is_some();
-        let previous = self.last.map(|(_, cause)| cause);
-        let open = self.open;
-        let trouble = self.trouble.get_or_insert_with(|| Trouble {
-            since: at,
-            said: false,
-            pause: at,
-            recovery: Recovery { attempts: 1, previous, ..Recovery::default() },
-        });
-        trouble.pause = at;
-        *trouble.recovery.errors.entry(errno).or_default() += 1;
-        let number = trouble.recovery.attempts.max(1);
+    fn failed(&mut self, at: BootNs, errno: Option<u16>, limits: &Limits, news: &mut Vec<News>) -> u32 {
         // It worked before, and no other connection says that it still does.
-        if worked && open == 0 && !trouble.said {
+        let lost = self.last.is_some() && self.open == 0;
+        let trouble = match &mut self.trouble {
+            Some(trouble) => trouble,
+            none => none.insert(Trouble::begun(at, self.last, self.answer, self.open == 0, limits)),
+        };
+        trouble.pause = Some(at);
+        *trouble.recovery.errors.entry(errno).or_default() += 1;
+        if lost && !trouble.said {
             trouble.said = true;
-            news.push(News::Outage { since: trouble.since, previous });
+            news.push(News::Outage { since: trouble.since, previous: trouble.recovery.previous });
         }
-        number
+        trouble.recovery.attempts.max(1)
     }
 
     fn established(
@@ -95,11 +104,12 @@ impl Story {
         news: &mut Vec<News>,
     ) -> Option<u32> {
         self.open += 1;
+        self.answer = None;
         let mut trouble = self.trouble.take().filter(|t| t.said)?;
-        // A server sees no attempts: the connection is one.
-        if server {
-            trouble.recovery.attempts = 1;
-            trouble.recovery.gaps.push(at.0.saturating_sub(trouble.pause.0));
+        // A server sees no attempts, and a client's may have begun before the loss: the connection is one.
+        trouble.recovery.attempts = trouble.recovery.attempts.max(1);
+        if server && let Some(pause) = trouble.pause {
+            trouble.recovery.gaps.push(at.0.saturating_sub(pause.0));
         }
         trouble.recovery.downtime_ns = at.0.saturating_sub(trouble.since.0);
         let attempts = trouble.recovery.attempts;
@@ -119,18 +129,36 @@ impl Story {
         Some(attempts)
     }
 
-    fn closed(&mut self, at: BootNs, cause: Cause, server: bool, news: &mut Vec<News>) {
+    fn closed(&mut self, last: Last, server: bool, news: &mut Vec<News>) {
         self.open = self.open.saturating_sub(1);
-        self.last = Some((at, cause));
-        if !is_loss(cause) || self.open > 0 || self.trouble.is_some() {
+        self.last = Some(last);
+        self.answer = None;
+        if !is_loss(last.cause) || self.open > 0 || self.trouble.is_some() {
             return;
         }
-        let recovery = Recovery { previous: Some(cause), ..Recovery::default() };
-        self.trouble = Some(Trouble { since: at, said: true, pause: at, recovery });
+        let (since, previous) = (last.at, Some(last.cause));
+        let recovery = Recovery { previous, ..Recovery::default() };
+        self.trouble = Some(Trouble { since, said: true, pause: Some(since), recovery });
         // To a server a client that goes away is no outage of its own; that it comes back is news.
         if !server {
-            news.push(News::Outage { since: at, previous: Some(cause) });
+            news.push(News::Outage { since, previous });
         }
+    }
+}
+
+impl Trouble {
+    /// An attempt failed while nothing was wrong. The loss is that, or the peer's close if the attempt was the
+    /// answer to it.
+    fn begun(at: BootNs, last: Option<Last>, answer: Option<BootNs>, alone: bool, limits: &Limits) -> Self {
+        let previous = last.map(|last| last.cause);
+        let mut recovery = Recovery { attempts: 1, previous, ..Recovery::default() };
+        let closed = last.filter(|last| last.by_peer && alone).zip(answer);
+        let closed = closed.filter(|(last, answer)| answer.0.saturating_sub(last.at.0) <= limits.answer_ns);
+        let since = closed.map_or(at, |(last, answer)| {
+            recovery.gaps.push(answer.0.saturating_sub(last.at.0));
+            last.at
+        });
+        Self { since, said: false, pause: None, recovery }
     }
 }
 

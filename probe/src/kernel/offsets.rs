@@ -40,6 +40,8 @@ const MPTCP: &str = "subflows of Multipath TCP are shown as plain TCP";
 const ICMP: &str = "an ICMP error that the application took first is not known";
 const ROLE: &str = "the role of connections older than the tracer may be unknown";
 const URING: &str = "accepts and failed connects through io_uring have no process of their own";
+const USER_TIMEOUT: &str = "ends by TCP_USER_TIMEOUT are shown as `timed_out` or `keepalive_timeout`";
+const OVERFLOW: &str = "connections dropped at a full accept queue are not seen";
 const NO_SOCKET: &str = "resets sent for segments without a socket are not seen";
 
 const ROWS: &[Row] = rows! {
@@ -57,6 +59,7 @@ const ROWS: &[Row] = rows! {
     sock_err_soft: "sock" ["sk_err_soft"] 4;
     sock_protocol: "sock" ["sk_protocol"] 2;
     sock_shutdown: "sock" ["sk_shutdown"] 1;
+    sock_drops: "sock" ["sk_drops"] 4 else OVERFLOW;
     sock_flags: "sock" ["__sk_common.skc_flags"] 8;
     sock_uid: "sock" ["sk_uid"] 4;
     sock_max_ack_backlog: "sock" ["sk_max_ack_backlog"] 4;
@@ -65,6 +68,7 @@ const ROWS: &[Row] = rows! {
     inet_sport: "inet_sock" ["inet_sport"] 2;
     icsk_retransmits: "inet_connection_sock" ["icsk_retransmits"] 1;
     icsk_probes_out: "inet_connection_sock" ["icsk_probes_out"] 1;
+    icsk_user_timeout: "inet_connection_sock" ["icsk_user_timeout"] 4 else USER_TIMEOUT;
     icsk_bind_hash: "inet_connection_sock" ["icsk_bind_hash"] 8 else ROLE;
     bind_fastreuse: "inet_bind_bucket" ["fastreuse"] 1 else ROLE;
     icsk_ulp_data: "inet_connection_sock" ["icsk_ulp_data"] 8 else MPTCP;
@@ -171,20 +175,23 @@ pub fn resolve(btf: &Btf) -> Result<Resolved, BtfError> {
         offsets.io_opcode = ABSENT;
         missing.push(format!("no request in `io_uring_complete` (before 5.19): {URING}"));
     }
-    let reset_reasons = btf
-        .enumerators("sk_rst_reason")
-        .into_iter()
-        .filter_map(|(name, number)| Some((number, name.strip_prefix("SK_RST_REASON_")?.to_lowercase())))
-        .collect();
     Ok(Resolved {
         offsets,
         missing,
-        reset_reasons,
+        reset_reasons: reset_reasons(btf),
         cookies: btf.has_function("bpf_get_socket_ptr_cookie"),
         accept_slot: btf.arguments("inet_csk_accept").and_then(|n| u32::try_from(n).ok()).unwrap_or(2),
         send_reset_has_reason: btf.tracepoint_arguments("tcp_send_reset").is_some_and(|n| n >= 3),
         uring_has_cqe,
     })
+}
+
+/// Names of `enum sk_rst_reason`, lower snake case without the prefix, by number; none before 6.10.
+pub fn reset_reasons(btf: &Btf) -> Vec<(u32, String)> {
+    let enumerators = btf.enumerators("sk_rst_reason").into_iter();
+    enumerators
+        .filter_map(|(name, number)| Some((number, name.strip_prefix("SK_RST_REASON_")?.to_lowercase())))
+        .collect()
 }
 
 fn find(btf: &Btf, row: &Row) -> Result<u32, BtfError> {

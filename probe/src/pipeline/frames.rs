@@ -16,6 +16,7 @@ const READY: u8 = 6;
 const TICK: u8 = 7;
 const LOST: u8 = 8;
 const STOP: u8 = 9;
+const OVERFLOWS: u8 = 10;
 
 /// Begins the record of a run: the header of a file that has no frame yet.
 pub fn begin(file: &mut Writer, run: &Header) -> Result<(), Error> {
@@ -59,8 +60,22 @@ fn write(input: &Input) -> (u8, Vec<u8>) {
             payload.extend_from_slice(place.name().as_bytes());
             (LOST, payload)
         }
+        Input::Overflows(now, overflows, listeners) => {
+            (OVERFLOWS, write_overflows(*now, overflows, listeners))
+        }
         Input::Stop(now) => (STOP, now.0.to_le_bytes().to_vec()),
     }
+}
+
+/// When, how many namespaces, each with its number, and the events of the listeners.
+fn write_overflows(now: BootNs, overflows: &[(u32, u64)], listeners: &[u8]) -> Vec<u8> {
+    let mut payload = [now.0.to_le_bytes(), (overflows.len() as u64).to_le_bytes()].concat();
+    for (netns, count) in overflows {
+        payload.extend(u64::from(*netns).to_le_bytes());
+        payload.extend(count.to_le_bytes());
+    }
+    payload.extend_from_slice(listeners);
+    payload
 }
 
 /// An input out of a frame.
@@ -83,6 +98,18 @@ pub(super) fn read(frame: Frame) -> Result<Input, String> {
             let name = frame.payload.get(16..).and_then(|b| std::str::from_utf8(b).ok());
             let place = name.and_then(LostWhere::from_name).ok_or_else(|| bad("an unknown place"))?;
             Input::Lost(BootNs(word(0)?), place, word(8)?)
+        }
+        OVERFLOWS => {
+            let count = usize::try_from(word(8)?).unwrap_or(usize::MAX);
+            let words = frame.payload.len() / 8;
+            if count > words {
+                return Err(bad("more namespaces than there is room for"));
+            }
+            let overflows = (0..count)
+                .map(|n| Ok((u32::try_from(word(16 + n * 16)?).unwrap_or(0), word(24 + n * 16)?)))
+                .collect::<Result<_, String>>()?;
+            let listeners = Bytes::copy_from_slice(&frame.payload[16 + count * 16..]);
+            Input::Overflows(BootNs(word(0)?), overflows, listeners)
         }
         STOP => Input::Stop(BootNs(word(0)?)),
         _ => return Err(bad("an unknown kind: made by a newer connprobe")),
@@ -109,6 +136,7 @@ mod tests {
             Input::Snapshot(Bytes::new()),
             Input::Resync(BootNs(7), BootNs(8), Bytes::from_static(b"x")),
             Input::Processes(vec![process]),
+            Input::Overflows(BootNs(5), vec![(4_026_531_840, 3), (7, u64::MAX)], Bytes::from_static(b"yz")),
             Input::Ready(BootNs(1)),
             Input::Tick(BootNs(u64::MAX), -5),
             Input::Lost(BootNs(2), LostWhere::Ring, 9),

@@ -12,6 +12,7 @@ use crate::decode::event::BootNs;
 use crate::enrich::describe::{Described, Describer};
 use crate::enrich::resolve::Resolver;
 use crate::kernel::loader::{LoadError, Request, Tracer};
+use crate::kernel::overflows::Overflows;
 use crate::kernel::{clock, privilege};
 use crate::record::{EventName, LostWhere, Record};
 use crate::ring::Reader;
@@ -19,9 +20,8 @@ use crate::sink::output::{self, Output, Status};
 
 /// Losses and the wall clock are looked at this often.
 const TICK: Duration = Duration::from_millis(500);
-/// A comparison with the kernel's sockets reads all of them: while events go on being lost, it takes one part
-/// in so many of the time at most.
-const COMPARE_SHARE: u64 = 20;
+/// Reading all open files of the host takes one part in so many of the time at most.
+const OWNERS_SHARE: u64 = 20;
 /// How long a reader that does not read is waited for when the user wants to go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -95,9 +95,11 @@ struct Live {
     sink: Sink,
     capture: Option<Writer>,
     duration: Option<Duration>,
-    /// Events were lost since the last comparison, and when the next one may be.
+    /// Events were lost since the last comparison.
     compare_due: bool,
-    next_compare: BootNs,
+    overflows: Overflows,
+    /// When all open files may be read again.
+    next_owners: BootNs,
     signals: [Signal; 3],
 }
 
@@ -153,7 +155,8 @@ impl Live {
             capture,
             duration: config.duration,
             compare_due: false,
-            next_compare: BootNs(0),
+            overflows: Overflows::default(),
+            next_owners: BootNs(0),
             signals,
         })
     }
@@ -196,6 +199,7 @@ impl Live {
                     self.tick()?;
                     if tokio::time::Instant::now() >= next_look {
                         self.look_for_losses()?;
+                        self.look_for_overflows()?;
                         next_look = tokio::time::Instant::now() + TICK;
                         if let Some(log) = &mut log { log(); }
                     }
@@ -249,10 +253,10 @@ impl Live {
             self.handle(&Input::Lost(clock::boot_now(), place, count))?;
         }
         self.compare_due |= losses.ring > 0;
-        if self.compare_due && clock::boot_now() >= self.next_compare {
+        if self.compare_due && clock::boot_now() >= self.next_owners {
             self.compare_due = false;
             let from = clock::boot_now();
-            match self.tracer.owners() {
+            match self.owners() {
                 Ok(owners) => {
                     let described = self.describer.in_snapshot(&owners);
                     self.describe(described)?;
@@ -260,13 +264,40 @@ impl Live {
                 }
                 Err(e) => tracing::warn!("no comparison with the kernel's sockets after a loss: {e}"),
             }
-            let took = clock::boot_now().0.saturating_sub(from.0);
-            self.next_compare = BootNs(clock::boot_now().0 + took.saturating_mul(COMPARE_SHARE));
         }
         if let Some(capture) = &mut self.capture {
             capture.flush()?;
         }
         Ok(())
+    }
+
+    /// Accept queues that have overflowed since the last look. Which ones is read from all open files of the
+    /// host, so only when the kernel says that there is something to find.
+    fn look_for_overflows(&mut self) -> Result<(), Error> {
+        if clock::boot_now() < self.next_owners {
+            return Ok(());
+        }
+        let overflows = self.overflows.growth(self.pipeline.tracker().listener_owners());
+        if overflows.is_empty() {
+            return Ok(());
+        }
+        match self.owners() {
+            Ok(owners) => {
+                let listeners = snapshot::listeners(&owners);
+                self.handle(&Input::Overflows(clock::boot_now(), overflows, listeners))?;
+            }
+            Err(e) => tracing::warn!("accept queues have overflowed, and it is not known which: {e}"),
+        }
+        Ok(())
+    }
+
+    /// All sockets that processes hold open, with their owners.
+    fn owners(&mut self) -> Result<Vec<u8>, String> {
+        let from = clock::boot_now();
+        let owners = self.tracer.owners();
+        let took = clock::boot_now().0.saturating_sub(from.0);
+        self.next_owners = BootNs(clock::boot_now().0.saturating_add(took.saturating_mul(OWNERS_SHARE)));
+        owners
     }
 
     /// Everything that is in the ring buffer now, within reason: the events of a busy host never end.

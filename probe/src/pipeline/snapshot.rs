@@ -1,4 +1,5 @@
-//! What a snapshot at the start must not say: it takes a while, and sockets are born meanwhile.
+//! Parts of snapshots: what the one at the start must not say (it takes a while, and sockets are born
+//! meanwhile), what fits a record file, and the listeners alone.
 
 use std::collections::HashSet;
 
@@ -29,6 +30,15 @@ pub(super) fn without(snapshot: &Bytes, born: &HashSet<SockRef>) -> Bytes {
     }
     let stays = |frame: &&[u8]| !decode::event(frame).is_ok_and(|event| born.contains(&event.sock));
     decode::frames(snapshot).filter(stays).collect::<Vec<_>>().concat().into()
+}
+
+/// The listeners of a snapshot with their owners.
+pub(super) fn listeners(snapshot: &[u8]) -> Bytes {
+    let listens = |frame: &&[u8]| {
+        let event = decode::event(frame).map(|event| event.kind);
+        matches!(event, Ok(Kind::SnapshotOwner { state: Some(TcpState::Listen), .. }))
+    };
+    decode::frames(snapshot).filter(listens).collect::<Vec<_>>().concat().into()
 }
 
 /// The snapshot in parts that fit into frames of a record file.

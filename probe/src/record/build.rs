@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Record, Timestamp, errno};
+use super::{EventName, Record, Timestamp, errno};
 use crate::conn::fact::{Actor, Fact};
 use crate::decode::event::BootNs;
 use crate::enrich::process::{Identity, ProcessTable};
@@ -43,7 +43,8 @@ impl Context {
         r.local_addr = Some(fact.tuple.local_addr)
             .filter(|a| fact.conn.is_none() || !a.is_unspecified() || fact.role.is_none());
         r.local_port = Some(fact.tuple.local_port).filter(|p| *p != 0);
-        r.remote_addr = Some(fact.tuple.remote_addr).filter(|_| fact.tuple.remote_port != 0);
+        let has_peer = fact.tuple.remote_port != 0 || fact.event == EventName::PortScan;
+        r.remote_addr = Some(fact.tuple.remote_addr).filter(|_| has_peer);
         r.remote_port = Some(fact.tuple.remote_port).filter(|p| *p != 0);
         r.netns = Some(fact.tuple.netns).filter(|n| *n != 0);
         if let Some(owner) = fact.owner {
@@ -69,6 +70,7 @@ impl Context {
         r.pre_existing = fact.pre_existing.then_some(true);
         r.accepted = fact.accepted;
         r.incomplete = fact.incomplete.then_some(true);
+        (r.count, r.ports) = (fact.count, fact.ports);
         r
     }
 

@@ -5,6 +5,22 @@ pub fn name(errno: u16) -> Option<&'static str> {
     NAMES.binary_search_by_key(&errno, |(number, _)| *number).ok().map(|at| NAMES[at].1)
 }
 
+/// Number of a name, in any case; `EWOULDBLOCK` and other second names are known, too.
+pub fn number(name: &str) -> Option<u16> {
+    let upper = name.to_ascii_uppercase();
+    let first = SECOND_NAMES.iter().find(|(second, _)| *second == upper).map_or(&*upper, |(_, first)| first);
+    all().find(|(_, known)| *known == first).map(|(number, _)| number)
+}
+
+/// Every number with its name, by number.
+pub fn all() -> impl Iterator<Item = (u16, &'static str)> {
+    NAMES.iter().copied()
+}
+
+/// Names of the same number on Linux.
+const SECOND_NAMES: &[(&str, &str)] =
+    &[("EWOULDBLOCK", "EAGAIN"), ("ENOTSUP", "EOPNOTSUPP"), ("EDEADLOCK", "EDEADLK")];
+
 /// By number. Of two names of one number, the one that connect(2) and its relatives use.
 const NAMES: &[(u16, &str)] = &[
     (1, "EPERM"),
@@ -155,5 +171,15 @@ mod tests {
         }
         assert_eq!(name(111), Some("ECONNREFUSED"));
         assert_eq!(name(9999), None);
+    }
+
+    #[test]
+    fn numbers_have_their_names_and_second_names_back() {
+        for (errno, name) in all() {
+            assert_eq!(number(name), Some(errno));
+        }
+        assert_eq!(number("ewouldblock"), Some(11));
+        assert_eq!(number("ENOTSUP"), Some(95));
+        assert_eq!(number("EVERYTHING"), None);
     }
 }

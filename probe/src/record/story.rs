@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cause, EventName, Record, Role, errno};
+use super::{Cause, ClosedBy, EventName, Record, Role, errno};
 use crate::episode::{Key, News, Observation, Recovery};
 
 /// What is the same program: not the process, which may be restarted.
@@ -24,7 +24,10 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
         EventName::Established => Observation::Established,
         EventName::Accept if server => Observation::Established,
         EventName::Failed => Observation::Failed(r.errno),
-        EventName::Closed => Observation::Closed(r.cause.unwrap_or(Cause::Other)),
+        EventName::Closed => Observation::Closed {
+            cause: r.cause.unwrap_or(Cause::Other),
+            by_peer: r.closed_by == Some(ClosedBy::Remote),
+        },
         _ => return None,
     };
     let program = Program {

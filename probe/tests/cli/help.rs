@@ -2,7 +2,8 @@
 
 use crate::run;
 
-const COMMANDS: [&str; 8] = ["trace", "replay", "ls", "doctor", "config", "schema", "completions", "man"];
+const COMMANDS: [&str; 9] =
+    ["trace", "replay", "ls", "explain", "doctor", "config", "schema", "completions", "man"];
 
 fn stdout(args: &[&str]) -> String {
     let (code, stdout, stderr) = run(args);
@@ -41,7 +42,7 @@ fn manual_page_has_all_commands_and_exit_codes() {
     assert!(page.contains("Exit codes"));
     // `ls` has its own tests.
     let (before, rest) = page.split_once(".SH \"CONNPROBE LS\"").expect("ls is there");
-    let after = rest.find(".SH \"CONNPROBE DOCTOR\"").expect("doctor comes after ls");
+    let after = rest.find(".SH \"CONNPROBE EXPLAIN\"").expect("explain comes after ls");
     insta::assert_snapshot!(format!("{before}{}", &rest[after..]));
 }
 
@@ -58,6 +59,9 @@ fn completions_know_flags_and_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&["completions", shell]);
         assert!(script.contains("output-file") && script.contains("doctor"), "{shell}");
+        // Terms of `explain` are offered, although it takes other words, too; not by fish, which has no values of
+        // arguments without a flag.
+        assert!(script.contains("ECONNREFUSED") || shell == "fish", "{shell}");
     }
 }
 

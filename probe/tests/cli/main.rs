@@ -1,6 +1,7 @@
 //! The program as a user meets it: one binary of tests, a file for each concern.
 
 mod errors;
+mod explain;
 mod help;
 mod output;
 

@@ -137,6 +137,11 @@ pub(crate) struct Step {
     pub(crate) probes: u8,
     #[serde(default)]
     pub(crate) rtt_us: u32,
+    #[serde(default)]
+    pub(crate) user_timeout: u32,
+    /// What a listener has turned away.
+    #[serde(default)]
+    pub(crate) drops: u32,
     pub(crate) result: Option<i32>,
     pub(crate) entered: Option<String>,
     /// The end of a look that takes a while (`resync`).
@@ -214,6 +219,10 @@ impl Scenario {
             "stop" => Input::Stop(now),
             "snapshot" => Input::Snapshot(found()),
             "resync" => Input::Resync(now, step.until.as_deref().map_or(now, |at| BootNs(ns(at))), found()),
+            "overflows" => {
+                let netns = 4_026_531_840;
+                Input::Overflows(now, vec![(netns, step.count.expect("how many?"))], found())
+            }
             "lost" => {
                 let place = step.place.as_deref().and_then(LostWhere::from_name).expect("lost where?");
                 Input::Lost(now, place, step.count.expect("lost how many?"))

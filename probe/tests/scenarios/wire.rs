@@ -61,6 +61,8 @@ pub(crate) fn event(
             task,
             totals,
             fd: 3,
+            drops: step.drops,
+            backlog: step.backlog,
             pad: 0,
         }),
         "connect_result" => bytes(kind::CONNECT_RESULT, |head_of| wire::ConnectEvent {
@@ -165,6 +167,7 @@ fn totals(step: &Step, flags: u16) -> wire::Totals {
         err_soft: step.err_soft,
         retransmits: step.retransmits,
         probes: step.probes,
+        user_timeout: step.user_timeout,
         ..wire::Totals::default()
     }
 }

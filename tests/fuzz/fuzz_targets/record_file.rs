@@ -41,7 +41,5 @@ fuzz_target!(|bytes: &[u8]| {
             file.finish().expect("it can be finished");
         }
     }
-    let _ = replay::run(&path, &Config::default(), |record| {
-        record.seq < 10_000
-    });
+    let _ = replay::run(&path, &Config::default(), |record| record.seq < 10_000);
 });

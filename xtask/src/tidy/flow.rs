@@ -7,7 +7,7 @@ use super::{File, Finding, Tree};
 
 const SOURCE: &str = "probe/src";
 /// The modules that are pure: events and the time go in, records and timers come out.
-const PURE: [&str; 4] = ["decode", "conn", "episode", "check"];
+const PURE: [&str; 5] = ["decode", "conn", "episode", "knock", "check"];
 /// What they must not name: I/O, the runtime, the loader, logs, threads and clocks.
 const IMPURE: [&str; 15] = [
     "tokio",
