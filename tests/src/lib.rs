@@ -3,7 +3,7 @@
 //! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
 //! the namespaces, [`busy`] keeps the CPUs occupied, [`cgroup`] denies, [`peer`] steers the programs whose connections are
 //! watched ([`actor`], [`uring`], [`flood`] and [`ordinary`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
-//! from what it printed.
+//! from what it printed, [`witness`] knows what no program on a tracepoint could see.
 //!
 //! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
 //! `CONNPROBE_REQUIRE_ALL` in the environment that is a failure.
@@ -25,3 +25,4 @@ pub mod probe;
 pub mod records;
 pub mod run;
 pub mod uring;
+pub mod witness;

@@ -197,6 +197,12 @@ impl Net {
         self.router.as_ref().context("a net without a router")
     }
 
+    /// How each of its addresses begins, and no other of a net that is there.
+    pub fn beginnings(&self) -> [String; 2] {
+        let [high, low] = self.subnet.to_be_bytes();
+        [format!("10.{high}.{low}."), format!("fd00:c0:{:x}:", self.subnet)]
+    }
+
     /// Its namespaces, to be kept or dropped.
     pub fn into_namespaces(self) -> Vec<Ns> {
         [self.client, self.server].into_iter().chain(self.router).collect()

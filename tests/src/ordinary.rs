@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::socket::Backlog;
 use serde_json::{Value, json};
 
 /// How a connection is used. Each kind has a port of its own.
@@ -84,6 +85,8 @@ pub fn serve(ip: IpAddr) -> Result<()> {
     let (mut ports, mut workers) = (Vec::new(), Vec::new());
     for kind in KINDS {
         let listener = TcpListener::bind((ip, 0))?;
+        // The standard library's backlog of 128 does overflow.
+        nix::sys::socket::listen(&listener, Backlog::new(4096)?)?;
         ports.push(listener.local_addr()?.port());
         let (to, accepted) = channel();
         std::thread::spawn(move || {

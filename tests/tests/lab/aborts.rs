@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::clock::now_ns;
+use e2e::net::Ns;
 use e2e::records::and;
 use nix::errno::Errno;
 use serde_json::{Value, json};
@@ -89,9 +90,16 @@ fn data_after_the_close_is_answered_by_a_reset_of_ours(lab: &Lab) -> Result<()> 
     life.server_closed(end, &by_peer()).map(drop)
 }
 
-fn aborted() -> Value {
-    let by = and(&by_us("aborted", "tcp_state"), &json!({ "closed_by": "admin" }));
-    and(&error(Errno::ECONNABORTED), &by)
+/// Pattern: `ss` of that process id ended it.
+fn aborted_by(ss: u64) -> Value {
+    let by = json!({ "closed_by": "admin", "closer_pid": ss, "closer_comm": "ss" });
+    and(&error(Errno::ECONNABORTED), &and(&by_us("aborted", "tcp_state"), &by))
+}
+
+/// Ends everything that is established in a namespace; who did.
+fn kill_established(ns: &Ns) -> Result<u64> {
+    let said = ns.sh("echo $$; exec ss -K -t state established")?;
+    Ok(said.lines().next().unwrap_or_default().parse()?)
 }
 
 fn an_administrator_aborts_it_at_both_ends(lab: &Lab) -> Result<()> {
@@ -99,21 +107,20 @@ fn an_administrator_aborts_it_at_both_ends(lab: &Lab) -> Result<()> {
     // Each end by itself: the RST of the first must not end the second.
     lab.cut()?;
     let end = now_ns();
-    lab.net().client.sh("ss -K -t state established")?;
-    lab.net().server.sh("ss -K -t state established")?;
+    let (here, there) = (kill_established(&lab.net().client)?, kill_established(&lab.net().server)?);
     must_end(&mut life.client, "c", Errno::ECONNABORTED)?;
     must_end(&mut life.server, "s", Errno::ECONNABORTED)?;
-    life.client_closed(end, &aborted())?;
-    life.server_closed(end, &aborted()).map(drop)
+    life.client_closed(end, &aborted_by(here))?;
+    life.server_closed(end, &aborted_by(there)).map(drop)
 }
 
 fn an_abort_at_one_end_is_a_reset_at_the_other(lab: &Lab) -> Result<()> {
     let mut life = Life::begin(lab)?;
     let end = now_ns();
-    lab.net().client.sh("ss -K -t state established")?;
+    let ss = kill_established(&lab.net().client)?;
     must_end(&mut life.server, "s", Errno::ECONNRESET)?;
     must_end(&mut life.client, "c", Errno::ECONNABORTED)?;
-    life.client_closed(end, &aborted())?;
+    life.client_closed(end, &aborted_by(ss))?;
     life.server_closed(end, &by_peer()).map(drop)
 }
 

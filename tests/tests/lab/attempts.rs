@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 use e2e::cgroup::Denied;
+use e2e::clock::now_ns;
 use e2e::peer::{Peer, connected_by};
 use e2e::records::and;
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, must_get};
 use crate::lab::{Lab, error, from_to};
 use crate::life::{Life, bytes, orderly};
 use crate::stage::{Unavailable, scenarios};
@@ -68,7 +69,7 @@ fn a_refused_ipv6_connect_is_refused(lab: &Lab) -> Result<()> {
 fn a_refused_non_blocking_connect_is_refused(lab: &Lab) -> Result<()> {
     let mut client = lab.client()?;
     let attempt = Attempt::begun(&mut client, "c", lab.http())?;
-    crate::attempt::must_get(&mut client, "c", Errno::ECONNREFUSED)?;
+    must_get(&mut client, "c", Errno::ECONNREFUSED)?;
     client.ask("close c")?;
     attempt.failed(lab, 1, &refused())?;
     must_be_told_at_server(lab, lab.http())
@@ -259,19 +260,21 @@ fn af_unspec_while_connecting_abandons(lab: &Lab) -> Result<()> {
 }
 
 fn an_administrator_aborts_an_attempt(lab: &Lab) -> Result<()> {
-    let kill = |lab: &Lab, client: &mut Peer| {
-        let end = e2e::clock::now_ns();
-        lab.net().client.sh("ss -K -t state syn-sent")?;
-        crate::attempt::must_get(client, "c", Errno::ECONNABORTED)?;
-        close(client)?;
-        Ok(end)
-    };
-    unanswered(lab, kill, &and(&error(Errno::ECONNABORTED), &json!({ "cause": "aborted" })))
+    lab.cut()?;
+    let mut client = lab.client()?;
+    let attempt = Attempt::begun(&mut client, "c", lab.http())?;
+    let end = now_ns();
+    let said = lab.net().client.sh("echo $$; exec ss -K -t state syn-sent")?;
+    let ss: u64 = said.lines().next().unwrap_or_default().parse()?;
+    must_get(&mut client, "c", Errno::ECONNABORTED)?;
+    close(&mut client)?;
+    let by = json!({ "cause": "aborted", "closer_pid": ss, "closer_comm": "ss" });
+    attempt.failed(lab, end - attempt.connect.t1(), &and(&error(Errno::ECONNABORTED), &by)).map(drop)
 }
 
 fn a_process_that_exits_while_connecting_says_so(lab: &Lab) -> Result<()> {
     let exit = |_: &Lab, client: &mut Peer| {
-        let end = e2e::clock::now_ns();
+        let end = now_ns();
         client.begin("exit")?;
         ensure!(client.wait()?.success(), "the client failed");
         Ok(end)
@@ -281,7 +284,7 @@ fn a_process_that_exits_while_connecting_says_so(lab: &Lab) -> Result<()> {
 
 fn a_process_killed_while_connecting_says_so(lab: &Lab) -> Result<()> {
     let kill = |_: &Lab, client: &mut Peer| {
-        let end = e2e::clock::now_ns();
+        let end = now_ns();
         client.kill()?;
         Ok(end)
     };

@@ -102,6 +102,14 @@ const FAULTS: &[(&str, &[&str])] = &[
         "ICMP error to a connection",
         &["an_icmp_error_to_a_connection_is_shown_as_soft", "an_icmp_error_that_was_overcome_is_no_cause"],
     ),
+    (
+        "TCP_USER_TIMEOUT, path down",
+        &[
+            "a_user_timeout_ends_it",
+            "a_user_timeout_ends_it_where_a_router_says_why",
+            "a_user_timeout_ends_an_idle_connection",
+        ],
+    ),
     ("keepalive finds nobody", &["keepalive_finds_the_path_cut"]),
     ("half-open", &["a_half_open_connection_lives_until_it_is_used"]),
     ("connect(AF_UNSPEC)", &["a_disconnect_by_af_unspec_is_a_reset_of_ours"]),
@@ -125,6 +133,10 @@ const FAULTS: &[(&str, &[&str])] = &[
     (
         "listener without a fault, and its process's end",
         &["a_listener_starts_with_its_backlog_and_ends", "a_listener_ends_with_its_process"],
+    ),
+    (
+        "nobody listens",
+        &["tries_at_one_closed_port_are_told_together", "a_remote_that_tries_many_closed_ports_scans"],
     ),
     ("SO_REUSEPORT", &["listeners_that_share_a_port_own_what_each_accepts"]),
     (

@@ -26,6 +26,8 @@ pub(crate) struct Lab {
     /// The `seq` of each end that an assertion asked for.
     asked: RefCell<BTreeSet<u64>>,
     settled: Option<usize>,
+    /// The end wanted and the end given, of each assertion.
+    notes: RefCell<Vec<(String, String)>>,
 }
 
 impl Lab {
@@ -37,7 +39,23 @@ impl Lab {
             ns.sh("for n in 4/icmp_ratelimit 6/icmp/ratelimit; do echo 0 > /proc/sys/net/ipv$n; done")?;
         }
         let parts = Some((net, told));
-        Ok(Self { name: name.into(), stage, parts, asked: RefCell::default(), settled: None })
+        Ok(Self {
+            name: name.into(),
+            stage,
+            parts,
+            asked: RefCell::default(),
+            settled: None,
+            notes: RefCell::default(),
+        })
+    }
+
+    /// The end wanted and the end given, of each assertion so far.
+    pub(crate) fn notes(&self) -> Vec<(String, String)> {
+        self.notes.borrow().clone()
+    }
+
+    fn note(&self, wanted: &str, given: &str) {
+        self.notes.borrow_mut().push((wanted.into(), given.into()));
     }
 
     pub(crate) fn net(&self) -> &Net {
@@ -135,13 +153,13 @@ impl Lab {
         });
         let Ok(records) = found.as_deref() else {
             if ends {
-                self.stage.note(&wanted, NOTHING);
+                self.note(&wanted, NOTHING);
             }
             return found.map(|mut found| found.remove(0));
         };
         let [record] = records else { bail!("{} records are {key}:\n{}", records.len(), listing(records)) };
         if ends {
-            self.stage.note(&wanted, &given(record));
+            self.note(&wanted, &given(record));
             self.asked.borrow_mut().extend(record.number("seq"));
         }
         record.must_be(pattern)?;
@@ -160,7 +178,7 @@ impl Lab {
 
     /// Takes an end as asked for by an assertion of the scenario's own.
     pub(crate) fn asked(&self, wanted: &str, record: &Record) {
-        self.stage.note(wanted, &given(record));
+        self.note(wanted, &given(record));
         self.asked.borrow_mut().extend(record.number("seq"));
     }
 
@@ -173,7 +191,7 @@ impl Lab {
         let is_asked = |r: &Record| r.number("seq").is_some_and(|seq| asked.contains(&seq));
         let ends = records.iter().filter(|r| matches!(r.event(), "failed" | "closed"));
         let unasked: Vec<_> = ends.filter(|r| !is_asked(r)).collect();
-        unasked.iter().for_each(|record| self.stage.note(NOTHING, &given(record)));
+        unasked.iter().for_each(|record| self.note(NOTHING, &given(record)));
         ensure!(unasked.is_empty(), "ends that nobody wanted:\n{}", listing(unasked));
         must_be_once(&records)
     }

@@ -1,5 +1,7 @@
 //! Listeners: their beginning and end, and what becomes of connections that wait in their queues.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result, ensure};
 use e2e::peer::{Peer, accepted_by, connected_by, owned_by};
 use e2e::records::{Record, and};
@@ -10,8 +12,11 @@ use crate::attempt::Attempt;
 use crate::lab::{Lab, error, from_to, nothing_else};
 use crate::life::{by_peer, by_us, bytes, must_end, orderly};
 use crate::stage::scenarios;
+use crate::transports::counter;
 
 scenarios![
+    tries_at_one_closed_port_are_told_together,
+    a_remote_that_tries_many_closed_ports_scans,
     a_full_accept_queue_times_the_client_out_and_invents_no_server,
     a_listener_starts_with_its_backlog_and_ends,
     a_listener_ends_with_its_process,
@@ -114,7 +119,7 @@ fn a_full_accept_queue_times_the_client_out_and_invents_no_server(lab: &Lab) -> 
     let from = |local: std::net::SocketAddr| json!({ "local_port": local.port() });
     let client_v4 = lab.net().client_v4();
     // A program sees the port alone after a failure.
-    let whole = |local: std::net::SocketAddr| {
+    let whole = |local: SocketAddr| {
         and(&and(&connected_by(&client), &nothing_else()), &from_to((client_v4, local.port()).into(), at))
     };
     let timed_out = and(&error(Errno::ETIMEDOUT), &json!({ "cause": "timed_out" }));
@@ -132,7 +137,65 @@ fn a_full_accept_queue_times_the_client_out_and_invents_no_server(lab: &Lab) -> 
     ensure!(lasted >= end - first.t1(), "shorter than it was: {}", closed.json);
     lab.at_server("accept", &accepted_by(&server))?;
     let whole = and(&and(&accepted_by(&server), &nothing_else()), &from_to(at, local));
-    lab.at_server("closed", &and(&and(&whole, &orderly("remote")), &json!({ "accepted": true }))).map(drop)
+    lab.at_server("closed", &and(&and(&whole, &orderly("remote")), &json!({ "accepted": true })))?;
+    overflows_must_be_told(lab, &server, at, 0)
+}
+
+/// As many as the kernel counted itself, with the listener they are of; within half a second, so in one record or two.
+fn overflows_must_be_told(lab: &Lab, server: &Peer, at: SocketAddr, backlog: u32) -> Result<()> {
+    let counters = lab.net().server.sh("grep TcpExt: /proc/net/netstat")?;
+    let counted = counter(&counters, "ListenOverflows")?;
+    ensure!(counted >= 2, "the queue overflowed {counted} times");
+    let told = lab.wait_until(&format!("{counted} overflows"), |all| {
+        let told: Vec<_> = all.iter().filter(|r| r.event() == "listen_overflow").cloned().collect();
+        (told.iter().filter_map(|r| r.number("count")).sum::<u64>() >= counted).then_some(told)
+    })?;
+    let listener = json!({
+        "netns": lab.net().server.inode(), "family": "ipv4", "local_addr": at.ip(), "local_port": at.port(),
+        "backlog": backlog, "remote_addr": null, "remote_port": null,
+    });
+    told.iter().try_for_each(|record| record.must_be(&and(&owned_by(server), &listener)))?;
+    let sum: u64 = told.iter().filter_map(|r| r.number("count")).sum();
+    ensure!(sum == counted, "{sum} are told of {counted}");
+    Ok(())
+}
+
+/// One attempt at a port where nobody listens.
+fn knock(lab: &Lab, client: &mut Peer, port: u16) -> Result<Attempt> {
+    let attempt = Attempt::blocking(client, "c", lab.net().server_at(port), Errno::ECONNREFUSED)?;
+    client.ask("close c")?;
+    Ok(attempt)
+}
+
+fn refused() -> Value {
+    and(&error(Errno::ECONNREFUSED), &json!({ "cause": "refused", "reset_by": "remote" }))
+}
+
+fn tries_at_one_closed_port_are_told_together(lab: &Lab) -> Result<()> {
+    let mut client = lab.client()?;
+    for _ in 0..3 {
+        let from = knock(lab, &mut client, 81)?.connect.local().port();
+        lab.tells(&lab.net().client, "failed", &json!({ "local_port": from }), &refused())?;
+    }
+    let door = json!({ "local_addr": lab.net().server_v4(), "local_port": 81, "remote_addr": lab.net().client_v4() });
+    // The first at once, the others when the window is over.
+    for count in [None, Some(2)] {
+        lab.tells(&lab.net().server, "refused_inbound", &json!({ "count": count }), &door)?;
+    }
+    Ok(())
+}
+
+fn a_remote_that_tries_many_closed_ports_scans(lab: &Lab) -> Result<()> {
+    let mut client = lab.client()?;
+    for port in 8001..8017 {
+        knock(lab, &mut client, port)?.failed(lab, 1, &refused())?;
+    }
+    let scan = json!({
+        "local_addr": lab.net().server_v4(), "remote_addr": lab.net().client_v4(), "ports": 16, "pid": null,
+    });
+    let scan = lab.at_server("port_scan", &scan)?;
+    ensure!(scan.number("count").is_some_and(|count| count >= 1), "no count in {}", scan.json);
+    Ok(())
 }
 
 fn listeners_that_share_a_port_own_what_each_accepts(lab: &Lab) -> Result<()> {

@@ -12,6 +12,7 @@ use e2e::need;
 use e2e::net::Ns;
 use e2e::probe::{Followed, Probe, Run};
 use e2e::records::{Record, listing};
+use e2e::witness::Witness;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 use crate::lab::Lab;
@@ -25,6 +26,8 @@ pub(crate) type Scenario = fn(&Lab) -> Result<()>;
 const AT_ONCE: usize = 6;
 /// A bound for the busy processes, should nobody end them.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// How often a scenario is played whose events could not all be seen.
+const TRIES: usize = 5;
 /// So many scenarios keep their namespaces after their end: a namespace that is gone gives its inode, by which its
 /// records are known, to the next one.
 const KEPT: usize = 64;
@@ -40,13 +43,13 @@ pub(crate) use scenarios;
 /// Every scenario with the name of its file; those that wait for the longest come first.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str, Scenario)> {
     let themes = [
+        ("listeners", listeners::ALL),
         ("timers", timers::ALL),
         ("rejects", rejects::ALL),
         ("attempts", attempts::ALL),
         ("aborts", aborts::ALL),
         ("owners", owners::ALL),
         ("transports", transports::ALL),
-        ("listeners", listeners::ALL),
         ("lifetimes", lifetimes::ALL),
     ];
     themes.into_iter().flat_map(|(theme, all)| all.iter().map(move |(name, play)| (theme, *name, *play)))
@@ -85,6 +88,9 @@ struct Played {
 pub(crate) struct Stage {
     pub(crate) probe: Probe,
     busy: BusyCpus,
+    witness: Option<Witness>,
+    /// Scenarios that were played again, and what could not be seen of them.
+    again: Mutex<Vec<String>>,
     matrix: Mutex<Matrix>,
     played: Mutex<VecDeque<Played>>,
 }
@@ -173,27 +179,40 @@ impl Stage {
         let _ = std::fs::remove_file(&file);
         let probe = Probe::start(&["--record", &file.to_string_lossy()])?;
         let busy = busy_cpus(peer_program(), LONGEST)?;
-        Ok(Self { probe, busy, matrix: Mutex::default(), played: Mutex::default() })
+        let (witness, again) = (Witness::new().ok(), Mutex::default());
+        Ok(Self { probe, busy, witness, again, matrix: Mutex::default(), played: Mutex::default() })
     }
 
-    /// Plays one scenario in a lab of its own. One that is unavailable here is skipped.
+    /// Plays one scenario in a lab of its own. One that is unavailable here is skipped; one that failed is played
+    /// again if the witness saw that something of it happened where this kernel may run no program.
     fn play(self: &Arc<Self>, name: &str, scenario: Scenario) -> Result<()> {
-        let mut lab = Lab::new(Arc::clone(self), name)?;
-        match scenario(&lab) {
-            Ok(()) => lab.settle(),
-            Err(e) => match e.downcast::<Unavailable>() {
-                Ok(Unavailable(reason)) => {
+        for left in (0..TRIES).rev() {
+            let mut lab = Lab::new(Arc::clone(self), name)?;
+            let result = scenario(&lab).and_then(|()| lab.settle());
+            let failed = match result.map_err(anyhow::Error::downcast::<Unavailable>) {
+                Ok(()) => None,
+                Err(Ok(Unavailable(reason))) => {
                     need::skip(name, reason);
-                    Ok(())
+                    return Ok(());
                 }
-                Err(e) => Err(e),
-            },
+                Err(Err(e)) => Some(e),
+            };
+            let hidden = match (&failed, &self.witness) {
+                (Some(_), Some(witness)) if left > 0 => witness.hidden(&lab.net().beginnings()),
+                _ => Vec::new(),
+            };
+            if let [first, ..] = hidden.as_slice() {
+                lock(&self.again).push(format!(
+                    "{name}: {} such events, first {}",
+                    hidden.len(),
+                    first.trim()
+                ));
+                continue;
+            }
+            lab.notes().iter().for_each(|(wanted, given)| lock(&self.matrix).note(wanted, given));
+            return failed.map_or(Ok(()), Err);
         }
-    }
-
-    /// An end was wanted, and an end was given.
-    pub(crate) fn note(&self, wanted: &str, given: &str) {
-        lock(&self.matrix).note(wanted, given);
+        unreachable!("the last try returns")
     }
 
     /// A scenario is over. Its namespaces go when many others are over too.
@@ -211,6 +230,14 @@ impl Stage {
         let played = played.into_inner().unwrap_or_else(PoisonError::into_inner);
         let matrix = matrix.into_inner().unwrap_or_else(PoisonError::into_inner);
         let run = self.probe.stop();
+        let again = self.again.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !again.is_empty() {
+            println!(
+                "\nPlayed again, because the kernel acted for a socket on top of process 1, where this one runs"
+            );
+            println!("no BPF program (the kernel's own trace saw it):");
+            again.iter().for_each(|line| println!("  {line}"));
+        }
         println!("\nThe end wanted against the end given, in {runs} runs:\n\n{matrix}");
         let (right, all) = matrix.diagonal();
         let straight = (right == all).then_some(()).context("an end is not the one wanted");

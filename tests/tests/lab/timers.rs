@@ -23,6 +23,9 @@ scenarios![
     a_route_the_router_lacks_makes_it_unreachable,
     keepalive_finds_the_path_cut,
     retransmissions_run_out,
+    a_user_timeout_ends_it,
+    a_user_timeout_ends_it_where_a_router_says_why,
+    a_user_timeout_ends_an_idle_connection,
     a_router_says_the_path_is_gone_and_retransmissions_run_out,
     an_icmp_error_to_a_connection_is_shown_as_soft,
     an_icmp_error_that_was_overcome_is_no_cause,
@@ -149,6 +152,54 @@ fn retransmissions_run_out(lab: &Lab) -> Result<()> {
     ensure!(retransmits > 0, "nothing was sent again");
     let by = json!({ "cause": "timed_out", "closed_by": "kernel", "retransmits": retransmits });
     life.client_closed(cut, &and(&error(Errno::ETIMEDOUT), &by))?;
+    let end = reset(&mut life.server, "s")?;
+    life.server_closed(end, &lingered()).map(drop)
+}
+
+/// The end of a client that has data or probes unanswered.
+fn user_timeout(errno: Errno) -> Value {
+    and(&error(errno), &json!({ "cause": "user_timeout", "closed_by": "kernel" }))
+}
+
+fn a_user_timeout_ends_it(lab: &Lab) -> Result<()> {
+    let mut life = Life::begin(lab)?;
+    life.client.ask("set c user_timeout 300")?;
+    let cut = now_ns();
+    lab.cut()?;
+    life.client.ask("send c 100")?;
+    must_end(&mut life.client, "c", Errno::ETIMEDOUT)?;
+    let retransmits = lab.counted()? - 1;
+    let closed = and(&user_timeout(Errno::ETIMEDOUT), &json!({ "retransmits": retransmits }));
+    life.client_closed(cut, &closed)?;
+    let end = reset(&mut life.server, "s")?;
+    life.server_closed(end, &lingered()).map(drop)
+}
+
+fn a_user_timeout_ends_it_where_a_router_says_why(lab: &Lab) -> Result<()> {
+    let mut life = Life::begin(lab)?;
+    life.client.ask("set c user_timeout 300")?;
+    let cut = now_ns();
+    lab.filter(lab.router()?, "forward", "reject with icmp type net-unreachable")?;
+    life.client.ask("send c 100")?;
+    must_end(&mut life.client, "c", Errno::ENETUNREACH)?;
+    life.client_closed(cut, &user_timeout(Errno::ENETUNREACH))?;
+    let end = reset(&mut life.server, "s")?;
+    life.server_closed(end, &lingered()).map(drop)
+}
+
+fn a_user_timeout_ends_an_idle_connection(lab: &Lab) -> Result<()> {
+    let mut life = Life::begin(lab)?;
+    for (option, value) in [("keepidle", 1), ("keepintvl", 1), ("user_timeout", 1500), ("keepalive", 1)] {
+        life.client.ask(&format!("set c {option} {value}"))?;
+    }
+    let cut = now_ns();
+    lab.cut()?;
+    must_end(&mut life.client, "c", Errno::ETIMEDOUT)?;
+    let mut by = user_timeout(Errno::ETIMEDOUT);
+    if has_reset_reasons() {
+        by = and(&by, &json!({ "reset_by": "local", "reset_reason": "tcp_keepalive_timeout" }));
+    }
+    life.client_closed(cut, &by)?;
     let end = reset(&mut life.server, "s")?;
     life.server_closed(end, &lingered()).map(drop)
 }

@@ -148,10 +148,10 @@ fn a_fast_open_with_a_cookie_is_one_lifetime(lab: &Lab) -> Result<()> {
     for n in [11u64, 22] {
         client.ask("socket c 4")?;
         client.ask("set c fastopen_connect 1")?;
-        client.ask(&format!("connect c {at}"))?;
-        // The second has a cookie: its SYN leaves only now, with the data.
-        client.ask("poll c hup 200")?;
-        client.ask(&format!("send c {n}"))?;
+        let connect = client.ask(&format!("connect c {at}"))?;
+        // The second has a cookie: its SYN leaves only now, with the data, and only now its time begins.
+        client.ask("poll c hup 300")?;
+        let syn = client.ask(&format!("send c {n}"))?.t0();
         server.ask("accept l s")?;
         ensure!(server.ask(&format!("recv s {n}"))?.n() == n, "not everything came");
         client.ask("close c")?;
@@ -159,7 +159,12 @@ fn a_fast_open_with_a_cookie_is_one_lifetime(lab: &Lab) -> Result<()> {
         server.ask("close s")?;
         let at_port = json!({ "remote_addr": at.ip(), "remote_port": at.port() });
         let here = and(&and(&connected_by(&client), &nothing_else()), &and(&at_port, &orderly("local")));
-        lab.tells(&lab.net().client, "closed", &bytes(n, 0), &here)?;
+        let closed = lab.tells(&lab.net().client, "closed", &bytes(n, 0), &here)?;
+        let took = closed.number("connect_ns").context("no connect_ns")?;
+        let retries = closed.number("syn_retransmits").unwrap_or(0);
+        let at_most = if n == 11 { connect.t1() - connect.t0() } else { closed.arrived - syn };
+        // A SYN that was sent again leaves the kernel nothing to measure.
+        ensure!(retries > 0 || (1..=at_most).contains(&took), "not within {at_most} ns: {}", closed.json);
         let at_port = json!({ "local_addr": at.ip(), "local_port": at.port() });
         let there = and(&and(&accepted_by(&server), &nothing_else()), &and(&at_port, &orderly("remote")));
         lab.tells(&lab.net().server, "closed", &bytes(0, n), &there)?;
@@ -170,7 +175,7 @@ fn a_fast_open_with_a_cookie_is_one_lifetime(lab: &Lab) -> Result<()> {
 }
 
 /// A counter of `/proc/net/netstat`, whose names and numbers are on lines of their own.
-fn counter(netstat: &str, name: &str) -> Result<u64> {
+pub(crate) fn counter(netstat: &str, name: &str) -> Result<u64> {
     let mut lines = netstat.lines().map(str::split_whitespace);
     let (names, numbers) = (lines.next().context("no names")?, lines.next().context("no numbers")?);
     let (_, number) = names.zip(numbers).find(|(n, _)| *n == name).context("no such counter")?;
