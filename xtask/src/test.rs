@@ -79,8 +79,8 @@ fn end_to_end(args: &Args, tally: &mut Tally) -> Result<()> {
         .args(&args.filter)
         // Without it libtest keeps the SKIP lines of tests that pass to itself.
         .args(["--", "--show-output"])
-        // One after the other: a tracer that attaches or detaches beside another has been seen to cost the other
-        // an event. The lab, which has one tracer, does not care.
+        // One after the other: each starts a tracer, which needs its time on a busy machine. The lab, which has one
+        // tracer for all, plays several scenarios at once.
         .env("RUST_TEST_THREADS", "1");
     run(&mut command, tally)
 }
