@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Cause, ClosedBy, EventName, Record, Role, errno};
+use crate::decode::event::BootNs;
 use crate::episode::{Key, News, Observation, Recovery};
 
 /// What is the same program: not the process, which may be restarted.
@@ -37,6 +38,13 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
     };
     let port = if server { r.local_port? } else { r.remote_port? };
     Some((Key { program, netns: r.netns.unwrap_or(0), peer: r.remote_addr?, port, server }, what))
+}
+
+/// When that was, of a record of this moment: a connection that came in is there since its handshake, however
+/// late the program takes it from the queue.
+pub fn moment(r: &Record, at: BootNs) -> BootNs {
+    let queued = r.accept_wait_ns.filter(|_| r.event == EventName::Accept);
+    BootNs(at.0.saturating_sub(queued.unwrap_or(0)))
 }
 
 /// The record of a piece of news that `told` brought: the same program, the same ends.
@@ -80,4 +88,28 @@ fn reconnected(r: &mut Record, recovery: &Recovery) {
     r.errors = Some(Box::new(errors.collect()));
     r.backoff_ns = Some(recovery.gaps.clone().into_boxed_slice());
     r.previous_cause = recovery.previous;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Timestamp;
+    use super::*;
+
+    fn record(event: EventName, role: Role) -> Record {
+        let mut r = Record::new(Timestamp(0), event);
+        (r.role, r.comm) = (Some(role), Some("db".into()));
+        (r.remote_addr, r.remote_port, r.local_port) =
+            (Some(std::net::Ipv4Addr::LOCALHOST.into()), Some(1), Some(2));
+        r
+    }
+
+    #[test]
+    fn a_connection_is_there_before_it_is_accepted() {
+        let mut r = record(EventName::Accept, Role::Server);
+        r.accept_wait_ns = Some(300);
+        assert_eq!(moment(&r, BootNs(1000)), BootNs(700));
+        // Its other records say how long it waited too.
+        r.event = EventName::Closed;
+        assert_eq!(moment(&r, BootNs(1000)), BootNs(1000));
+    }
 }
