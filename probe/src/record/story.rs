@@ -25,6 +25,8 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
         EventName::Established => Observation::Established,
         EventName::Accept if server => Observation::Established,
         EventName::Failed => Observation::Failed(r.errno),
+        // It was never the program's, so it takes none away.
+        EventName::Closed if server && r.accepted == Some(false) => return None,
         EventName::Closed => Observation::Closed {
             cause: r.cause.unwrap_or(Cause::Other),
             by_peer: r.closed_by == Some(ClosedBy::Remote),
@@ -101,6 +103,19 @@ mod tests {
         (r.remote_addr, r.remote_port, r.local_port) =
             (Some(std::net::Ipv4Addr::LOCALHOST.into()), Some(1), Some(2));
         r
+    }
+
+    fn told(r: &Record) -> Option<Observation> {
+        observation(r).map(|(_, what)| what)
+    }
+
+    #[test]
+    fn what_nobody_accepted_takes_no_connection_away() {
+        let mut r = record(EventName::Closed, Role::Server);
+        (r.cause, r.accepted) = (Some(Cause::ResetByPeer), Some(false));
+        assert_eq!(told(&r), None);
+        r.accepted = Some(true);
+        assert_eq!(told(&r), Some(Observation::Closed { cause: Cause::ResetByPeer, by_peer: false }));
     }
 
     #[test]
