@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Cause, ClosedBy, EventName, Record, Role, errno};
+use super::{Cause, ClosedBy, EventName, PidSource, Record, Role, errno};
 use crate::decode::event::BootNs;
 use crate::episode::{Key, News, Observation, Recovery};
+use crate::vocab::TcpState;
 
 /// What is the same program: not the process, which may be restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,10 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
         EventName::Connect => Observation::Attempt,
         EventName::Established => Observation::Established,
         EventName::Accept if server => Observation::Established,
+        // What is older than the trace works as well. Not what waits to be accepted: no process holds it yet.
+        EventName::Snapshot if r.pid_source == Some(PidSource::Snapshot) && is_open(r.state?) => {
+            Observation::Established
+        }
         EventName::Failed => Observation::Failed(r.errno),
         // It was never the program's, so it takes none away.
         EventName::Closed if server && r.accepted == Some(false) => return None,
@@ -47,6 +52,23 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
 pub fn moment(r: &Record, at: BootNs) -> BootNs {
     let queued = r.accept_wait_ns.filter(|_| r.event == EventName::Accept);
     BootNs(at.0.saturating_sub(queued.unwrap_or(0)))
+}
+
+/// A lifetime in this state was established, and its end is still to come.
+fn is_open(state: TcpState) -> bool {
+    match state {
+        TcpState::Established
+        | TcpState::FinWait1
+        | TcpState::FinWait2
+        | TcpState::CloseWait
+        | TcpState::Closing
+        | TcpState::LastAck => true,
+        TcpState::SynSent
+        | TcpState::SynReceived
+        | TcpState::TimeWait
+        | TcpState::Listen
+        | TcpState::Closed => false,
+    }
 }
 
 /// The record of a piece of news that `told` brought: the same program, the same ends.
@@ -107,6 +129,22 @@ mod tests {
 
     fn told(r: &Record) -> Option<Observation> {
         observation(r).map(|(_, what)| what)
+    }
+
+    #[test]
+    fn a_connection_that_a_process_holds_at_the_start_is_established() {
+        for (role, state, source, wanted) in [
+            (Role::Client, TcpState::Established, Some(PidSource::Snapshot), true),
+            (Role::Server, TcpState::CloseWait, Some(PidSource::Snapshot), true),
+            (Role::Server, TcpState::Established, Some(PidSource::Listener), false),
+            (Role::Client, TcpState::SynSent, Some(PidSource::Snapshot), false),
+            (Role::Server, TcpState::Listen, Some(PidSource::Snapshot), false),
+        ] {
+            let mut r = record(EventName::Snapshot, role);
+            (r.state, r.pid_source) = (Some(state), source);
+            let wanted = wanted.then_some(Observation::Established);
+            assert_eq!(told(&r), wanted, "{role:?} {state:?} {source:?}");
+        }
     }
 
     #[test]
