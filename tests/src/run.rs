@@ -117,6 +117,20 @@ pub fn as_user(command: &mut Command, id: u32) -> &mut Command {
     command.uid(id).gid(id)
 }
 
+/// A command that starts as another user, with nothing of root's, in a network namespace. Not [`as_user`] and
+/// [`in_netns`] together: the standard library changes the user first, who then may not enter.
+pub fn as_user_in(command: &mut Command, id: u32, netns: File) -> &mut Command {
+    // SAFETY: all four are async-signal-safe; the descriptor lives in the closure.
+    unsafe {
+        command.pre_exec(move || {
+            setns(&netns, CloneFlags::CLONE_NEWNET)?;
+            nix::unistd::setgroups(&[])?;
+            nix::unistd::setgid(id.into())?;
+            nix::unistd::setuid(id.into()).map_err(Into::into)
+        })
+    }
+}
+
 /// CPUs this process may use.
 pub fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
