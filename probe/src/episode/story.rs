@@ -35,8 +35,8 @@ struct Last {
 struct Trouble {
     since: BootNs,
     said: bool,
-    /// The last end or failure: the next gap is counted from here.
-    pause: BootNs,
+    /// The last end or failure, until an attempt follows it: attempts beside each other have one gap.
+    pause: Option<BootNs>,
     recovery: Recovery,
 }
 
@@ -71,8 +71,10 @@ impl Story {
             news.push(News::Outage { since: trouble.since, previous: trouble.recovery.previous });
         }
         trouble.recovery.attempts += 1;
-        if trouble.recovery.gaps.len() < limits.gaps {
-            trouble.recovery.gaps.push(at.0.saturating_sub(trouble.pause.0));
+        if let Some(pause) = trouble.pause.take()
+            && trouble.recovery.gaps.len() < limits.gaps
+        {
+            trouble.recovery.gaps.push(at.0.saturating_sub(pause.0));
         }
         Some(trouble.recovery.attempts)
     }
@@ -85,7 +87,7 @@ impl Story {
             Some(trouble) => trouble,
             none => none.insert(Trouble::begun(at, self.last, self.answer, self.open == 0, limits)),
         };
-        trouble.pause = at;
+        trouble.pause = Some(at);
         *trouble.recovery.errors.entry(errno).or_default() += 1;
         if lost && !trouble.said {
             trouble.said = true;
@@ -104,10 +106,10 @@ impl Story {
         self.open += 1;
         self.answer = None;
         let mut trouble = self.trouble.take().filter(|t| t.said)?;
-        // A server sees no attempts: the connection is one.
-        if server {
-            trouble.recovery.attempts = 1;
-            trouble.recovery.gaps.push(at.0.saturating_sub(trouble.pause.0));
+        // A server sees no attempts, and a client's may have begun before the loss: the connection is one.
+        trouble.recovery.attempts = trouble.recovery.attempts.max(1);
+        if server && let Some(pause) = trouble.pause {
+            trouble.recovery.gaps.push(at.0.saturating_sub(pause.0));
         }
         trouble.recovery.downtime_ns = at.0.saturating_sub(trouble.since.0);
         let attempts = trouble.recovery.attempts;
@@ -136,7 +138,7 @@ impl Story {
         }
         let (since, previous) = (last.at, Some(last.cause));
         let recovery = Recovery { previous, ..Recovery::default() };
-        self.trouble = Some(Trouble { since, said: true, pause: since, recovery });
+        self.trouble = Some(Trouble { since, said: true, pause: Some(since), recovery });
         // To a server a client that goes away is no outage of its own; that it comes back is news.
         if !server {
             news.push(News::Outage { since, previous });
@@ -156,7 +158,7 @@ impl Trouble {
             recovery.gaps.push(answer.0.saturating_sub(last.at.0));
             last.at
         });
-        Self { since, said: false, pause: at, recovery }
+        Self { since, said: false, pause: None, recovery }
     }
 }
 

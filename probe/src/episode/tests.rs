@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use Observation::{Attempt, Established, Failed};
 
@@ -165,4 +167,81 @@ fn the_table_is_bounded() {
         episodes.observe(&Key { port, ..key("api") }, BootNs(1), Attempt);
     }
     assert_eq!((episodes.stories.len(), episodes.forgotten()), (2, 98));
+}
+
+fn observations() -> impl Strategy<Value = Vec<(u8, u64, Observation)>> {
+    let cause = prop::sample::select(Cause::ALL);
+    let what = prop_oneof![
+        Just(Attempt),
+        Just(REFUSED),
+        Just(Failed(None)),
+        Just(Established),
+        (cause, any::<bool>()).prop_map(|(cause, by_peer)| Observation::Closed { cause, by_peer }),
+    ];
+    prop::collection::vec((0..3_u8, 0..2_000_u64, what), 0..200)
+}
+
+proptest! {
+    #[test]
+    fn outages_and_reconnects_take_turns_and_add_up(observations in observations(), server: bool) {
+        let limits = Limits { window_ns: 1_500_000_000, gaps: 4, ..Limits::default() };
+        let mut episodes = Episodes::new(limits);
+        let mut now = 0;
+        // Of each peer: the last observation, connections open, the outage, and failures since it was said.
+        let mut heard = [0; 3];
+        let mut open = [0_u32; 3];
+        let mut down: [Option<u64>; 3] = [None; 3];
+        for (peer, ms, what) in observations {
+            // A server sees no attempts.
+            if server && matches!(what, Attempt | Failed(_)) {
+                continue;
+            }
+            now += ms * 1_000_000;
+            let n = usize::from(peer);
+            if open[n] == 0 && now - heard[n] > limits.window_ns {
+                down[n] = None;
+            }
+            heard[n] = now;
+            let key = Key { port: u16::from(peer), server, ..key("api") };
+            let (attempt, news) = episodes.observe(&key, BootNs(now), what);
+            open[n] = match what {
+                Established => open[n] + 1,
+                Observation::Closed { .. } => open[n].saturating_sub(1),
+                Attempt | Failed(_) => open[n],
+            };
+            prop_assert!(attempt != Some(0));
+            for told in news {
+                match told {
+                    News::Outage { since, .. } => {
+                        prop_assert!(down[n].is_none() && since.0 <= now);
+                        down[n] = Some(since.0);
+                    }
+                    News::Reconnected(r) => {
+                        prop_assert_eq!(what, Established);
+                        prop_assert!(r.attempts > 0);
+                        prop_assert!(r.gaps.len() <= limits.gaps + usize::from(server));
+                        prop_assert!(r.gaps.iter().sum::<u64>() <= r.downtime_ns);
+                        let since = down[n].take();
+                        prop_assert!(since.is_some() || server);
+                        if let Some(since) = since {
+                            prop_assert_eq!(r.downtime_ns, now - since);
+                        }
+                    }
+                    News::Flapping(times) => prop_assert!(times > limits.flapping),
+                }
+            }
+        }
+        prop_assert!(episodes.stories.len() <= 3);
+    }
+
+    #[test]
+    fn any_observations_keep_within_bounds(observations in observations()) {
+        let mut episodes = Episodes::new(Limits { peers: 2, flapping: 1, ..Limits::default() });
+        for (n, (peer, ms, what)) in observations.into_iter().enumerate() {
+            let key = Key { port: u16::from(peer), ..key("api") };
+            // Times that go back and forth, as those of two CPUs may.
+            episodes.observe(&key, BootNs(n as u64 ^ ms), what);
+            prop_assert!(episodes.stories.len() <= 2);
+        }
+    }
 }

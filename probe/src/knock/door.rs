@@ -55,7 +55,7 @@ impl Doors {
         if self.open.len() >= self.capacity
             && let Some((_, oldest)) = self.open.pop_lru()
         {
-            say(oldest, out);
+            oldest.say(out);
         }
         let due = BootNs(fact.at.0.saturating_add(self.window_ns));
         out.push_back(fact.clone());
@@ -84,13 +84,13 @@ impl Doors {
             let due = BootNs(now.0.saturating_add(self.window_ns));
             self.open.put(door, Waiting { due, count: 0, last: waiting.last.clone() });
             self.dues.push_back((due, door));
-            say(waiting, out);
+            waiting.say(out);
         }
     }
 
     pub(super) fn finish(&mut self, out: &mut VecDeque<Fact>) {
         while let Some((_, waiting)) = self.open.pop_lru() {
-            say(waiting, out);
+            waiting.say(out);
         }
         self.dues.clear();
     }
@@ -104,8 +104,10 @@ impl Doors {
     }
 }
 
-fn say(waiting: Waiting, out: &mut VecDeque<Fact>) {
-    if waiting.count > 0 {
-        out.push_back(Fact { count: Some(waiting.count), ..waiting.last });
+impl Waiting {
+    fn say(self, out: &mut VecDeque<Fact>) {
+        if self.count > 0 {
+            out.push_back(Fact { count: Some(self.count), ..self.last });
+        }
     }
 }

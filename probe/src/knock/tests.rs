@@ -21,8 +21,11 @@ fn try_at(seconds: u64, remote: u8, port: u16) -> Fact {
     Fact::new(BootNs(seconds * SECOND), event, EngineName::Tracepoint, Protocol::Tcp, tuple)
 }
 
-/// What is said next: event, seconds, port, count and ports.
-fn told(knocks: &mut Knocks) -> Vec<(EventName, u64, u16, Option<u64>, Option<u32>)> {
+/// Event, seconds, port, count and ports.
+type Told = (EventName, u64, u16, Option<u64>, Option<u32>);
+
+/// What is said next.
+fn told(knocks: &mut Knocks) -> Vec<Told> {
     std::iter::from_fn(|| knocks.poll())
         .map(|f| (f.event, f.at.0 / SECOND, f.tuple.local_port, f.count, f.ports))
         .collect()
