@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write, pipe};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -12,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::clock::{PATIENCE, boot_ns};
 use crate::net::Ns;
-use crate::run::{as_user_in, bound_to_us, in_netns, on_cpu, signal, wait};
+use crate::run::{as_user_in, bound_to_us, in_netns, on_cpu, put_ahead, signal, wait};
 
 /// What a program wrote, and when it was read: `CLOCK_BOOTTIME`, ns.
 #[derive(Clone, Debug)]
@@ -59,9 +60,17 @@ impl Program {
         Ok(Self { name, stdin: child.stdin.take(), child, lines, said: Vec::new() })
     }
 
-    /// The same on the first CPU, away from the one that handles the packets.
-    pub fn pinned(mut command: Command, ns: &Ns) -> Result<Self> {
+    /// The same for one that measures: on the first CPU, away from the one that handles the packets, and ahead of
+    /// every ordinary process.
+    pub fn measuring(mut command: Command, ns: &Ns) -> Result<Self> {
         on_cpu(&mut command, 0);
+        // SAFETY: one async-signal-safe system call.
+        unsafe {
+            command.pre_exec(|| {
+                put_ahead(0);
+                Ok(())
+            });
+        }
         Self::spawn(command, ns, None)
     }
 

@@ -1,7 +1,7 @@
 //! Outages and reconnects of real clients, against what the clients themselves measured.
 //!
-//! The CPUs are not kept busy here: what a client measures must be the network's time and not how long it
-//! waited for a CPU.
+//! What a client measures must be the network's time and not how long it waited for a CPU: it runs ahead of
+//! ordinary processes, and the CPUs are not kept busy on purpose but where there is a router.
 
 mod backoff;
 mod chain;

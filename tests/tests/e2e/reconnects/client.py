@@ -125,11 +125,6 @@ class Libpq:
 def main():
     kind, address, port = sys.argv[1:4]
     first, factor, longest, patience = map(float, sys.argv[4:8])
-    # What it measures is the truth only while it has not to wait for a CPU.
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except PermissionError:
-        pass
     connection = {"plain": Plain, "libpq": Libpq}[kind]()
     delay = first
     while True:

@@ -70,7 +70,7 @@ fn curl_is_followed(flags: &[&str], least: u64) -> Result<()> {
     words.push(&url);
     let mut curl = command(&curl, &words);
     curl.env("LC_ALL", "C");
-    let mut curl = Program::pinned(curl, &scene.net.client)?;
+    let mut curl = Program::measuring(curl, &scene.net.client)?;
     for _ in 0..2 {
         curl.hear("failed: Connection refused")?;
     }

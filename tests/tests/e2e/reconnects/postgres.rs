@@ -142,7 +142,7 @@ fn psql_in_a_loop_is_followed_while_postgresql_is_stopped_and_started() -> Resul
         let address = scene.net.server_v4().to_string();
         let words = ["-X", "-h", &address, "-U", "postgres", "-d", "postgres", "-c", "select 1"];
         let from = boot_ns();
-        let mut psql = Program::pinned(command(&psql, &words), &scene.net.client)?;
+        let mut psql = Program::measuring(command(&psql, &words), &scene.net.client)?;
         let status = psql.end()?;
         let to = boot_ns();
         let refused = psql.transcript().contains("Connection refused");

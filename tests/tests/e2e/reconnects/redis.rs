@@ -51,7 +51,7 @@ impl<'a> Cli<'a> {
     fn start(ns: &'a Ns, program: &Path, address: &str) -> Result<Self> {
         let attempts = attempts(ns)?;
         let words = ["-h", address, "-p", &PORT.to_string()];
-        Ok(Self { program: Program::pinned(command(program, &words), ns)?, ns, attempts, log: Vec::new() })
+        Ok(Self { program: Program::measuring(command(program, &words), ns)?, ns, attempts, log: Vec::new() })
     }
 
     /// Asks for an answer that must have these words in it; `errno` is how it fared with the connection it

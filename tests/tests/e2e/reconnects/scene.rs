@@ -62,7 +62,7 @@ impl Client {
         let mut args = vec![script.to_string_lossy().into_owned(), kind.into(), to.ip().to_string()];
         args.push(to.port().to_string());
         args.extend(times);
-        Ok(Self { program: Program::pinned(program::command(&python, &args), ns)?, log: Vec::new() })
+        Ok(Self { program: Program::measuring(program::command(&python, &args), ns)?, log: Vec::new() })
     }
 
     /// What it says next.

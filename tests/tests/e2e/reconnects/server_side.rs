@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use e2e::peer::Truth;
 use e2e::probe::Probe;
 use e2e::records::{Record, and};
+use e2e::run::put_ahead;
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
@@ -72,6 +73,8 @@ fn a_client_that_vanished_and_comes_back_is_news_to_its_server() -> Result<()> {
     for option in ["keepidle 1", "keepintvl 1", "keepcnt 1", "keepalive 1"] {
         server.ask(&format!("set s {option}"))?;
     }
+    // Nobody but the server can say when it is told that the client is gone.
+    put_ahead(i32::try_from(server.pid())?);
     lab.cut()?;
     let lost = server.try_to("recv s 1")?;
     assert_eq!(lost.errno(), Some(Errno::ETIMEDOUT));
