@@ -2,8 +2,8 @@
 //!
 //! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
 //! the namespaces, [`busy`] keeps the CPUs occupied, [`peer`] steers the programs whose connections are
-//! watched ([`actor`], [`uring`] and [`flood`] run inside those programs), [`probe`] runs connprobe, [`records`] selects
-//! from what it printed.
+//! watched ([`actor`], [`uring`] and [`flood`] run inside those programs), [`program`] starts real ones,
+//! [`probe`] runs connprobe, [`records`] selects from what it printed.
 //!
 //! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
 //! `CONNPROBE_REQUIRE_ALL` in the environment that is a failure.
@@ -20,6 +20,7 @@ pub mod need;
 pub mod net;
 pub mod peer;
 pub mod probe;
+pub mod program;
 pub mod records;
 pub mod run;
 pub mod uring;

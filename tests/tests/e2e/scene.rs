@@ -33,6 +33,14 @@ impl Scene {
         if need::satisfied(true) { Self::with(Net::routed).map(Some) } else { Ok(None) }
     }
 
+    /// Two namespaces and CPUs that are left alone: for clients that measure.
+    pub(crate) fn calm() -> Result<Option<Self>> {
+        if !need::satisfied(true) {
+            return Ok(None);
+        }
+        Ok(Some(Self { net: Net::new()?, busy: BusyCpus::none() }))
+    }
+
     /// For a test of the harness alone.
     pub(crate) fn untraced() -> Result<Option<Self>> {
         if need::satisfied(false) { Self::with(Net::new).map(Some) } else { Ok(None) }
