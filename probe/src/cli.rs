@@ -12,6 +12,9 @@ use crate::ls::args::LsArgs;
 use crate::record::{Family, Role};
 
 mod help;
+mod report;
+
+pub use report::ReportArgs;
 
 /// See every TCP connection of this host: who, with whom, how long, how much, and how it ended.
 #[derive(Parser, Debug)]
@@ -60,6 +63,9 @@ pub enum Command {
     /// Show the records of a file made with `trace --record`, without root
     #[command(after_help = help::REPLAY)]
     Replay(ReplayArgs),
+    /// Say what failed, by whom, to whom, why and since when
+    #[command(after_help = help::REPORT)]
+    Report(ReportArgs),
     /// List the TCP and UDP sockets of this moment
     Ls(LsArgs),
     /// Say what works on this host, what is missing, and what to do about it
@@ -199,7 +205,8 @@ pub struct CompletionsArgs {
 }
 
 /// Names of the subcommands.
-pub const COMMANDS: [&str; 8] = ["trace", "replay", "ls", "doctor", "config", "schema", "completions", "man"];
+pub const COMMANDS: [&str; 9] =
+    ["trace", "replay", "report", "ls", "doctor", "config", "schema", "completions", "man"];
 
 /// Flags of `man`.
 #[derive(Args, Clone, Debug, Default)]

@@ -2,7 +2,8 @@
 
 use crate::run;
 
-const COMMANDS: [&str; 8] = ["trace", "replay", "ls", "doctor", "config", "schema", "completions", "man"];
+const COMMANDS: [&str; 9] =
+    ["trace", "replay", "report", "ls", "doctor", "config", "schema", "completions", "man"];
 
 fn stdout(args: &[&str]) -> String {
     let (code, stdout, stderr) = run(args);
