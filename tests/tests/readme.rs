@@ -106,9 +106,11 @@ fn way(command: &str) -> Result<Way> {
         ["cargo", "xtask", _, ..] if parts.len() == 1 => Way::HelpOnly,
         ["connprobe", "trace", ..] if ends => Way::Ends,
         ["connprobe", "trace", ..] if parts.len() == 1 => Way::UntilInterrupted,
-        ["connprobe", "ls" | "doctor" | "replay" | "config" | "schema" | "man" | "completions", ..] => {
-            Way::Ends
-        }
+        [
+            "connprobe",
+            "ls" | "doctor" | "replay" | "report" | "config" | "schema" | "man" | "completions",
+            ..,
+        ] => Way::Ends,
         _ => bail!("do not know how to run `{command}`: tell `way` in {}", file!()),
     })
 }

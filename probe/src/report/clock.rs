@@ -46,6 +46,12 @@ impl Clock {
         format!("{} to {}", self.write(from, "%F %H:%M:%S"), self.write(to, end))
     }
 
+    /// Local time minus UTC, ns.
+    pub(super) fn offset(&self, ts: Timestamp) -> i64 {
+        let ts = jiff::Timestamp::from_nanosecond(i128::from(ts.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        i64::from(self.zone.to_offset(ts).seconds()) * 1_000_000_000
+    }
+
     fn write(&self, ts: Timestamp, format: &str) -> String {
         let ts = jiff::Timestamp::from_nanosecond(i128::from(ts.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         ts.to_zoned(self.zone.clone()).strftime(format).to_string()

@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 
 use super::clock::Clock;
 use super::findings::Findings;
-use super::json;
 use super::text::{self, Page};
+use super::{html, json};
 use crate::sink::output::Error;
 
 /// Columns where nobody says how many there are.
@@ -24,16 +24,17 @@ pub enum Form {
     Text,
     /// One JSON document.
     Json,
+    /// One page that needs no other file and no script.
+    Html,
 }
 
 /// The report in a form. `color` and `width` are for text.
 pub fn render(findings: &Findings, form: Form, color: bool, width: usize) -> String {
+    let clock = Clock::new(TimeZone::system(), &findings.origin);
     match form {
-        Form::Text => {
-            let clock = Clock::new(TimeZone::system(), &findings.origin);
-            text::write(findings, &Page { clock, color, width })
-        }
+        Form::Text => text::write(findings, &Page { clock, color, width }),
         Form::Json => json::write(findings),
+        Form::Html => html::write(findings, &clock),
     }
 }
 

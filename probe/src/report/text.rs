@@ -6,10 +6,9 @@ mod tables;
 use anstyle::{AnsiColor, Style};
 
 use super::clock::Clock;
-use super::findings::{Evidence, Findings, OutageEnd};
+use super::findings::{Evidence, Findings};
 use super::sentence::{self, Weight};
 use super::subject::between;
-use super::words::plain;
 use crate::sink::escape::escape;
 use crate::sink::units::{bytes, count, duration};
 
@@ -197,24 +196,6 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
         text.push_str(&format!("; {word} {}", evidence.conns.join(", ")));
     }
     text
-}
-
-/// What causes are called in tables and legends.
-pub(super) fn causes(causes: &std::collections::BTreeMap<crate::record::Cause, u64>) -> String {
-    let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let words: Vec<_> =
-        causes.iter().map(|(cause, count)| format!("{} {count}", plain(cause.name()))).collect();
-    words.join(", ")
-}
-
-/// How an outage ended, in a word.
-pub(super) fn ended(end: OutageEnd) -> &'static str {
-    match end {
-        OutageEnd::Back(_) => "back",
-        OutageEnd::GoesOn => "goes on",
-        OutageEnd::Unknown => "not told",
-    }
 }
 
 /// Lines of at most this many characters; a longer word has a line of its own.
