@@ -8,6 +8,7 @@ use super::Report;
 use crate::pipeline::live::Destination;
 use crate::record::Record;
 use crate::report::source::Wanted;
+use crate::sink::units::count;
 
 /// The line is written anew this often, or after so many records.
 const PACE: Duration = Duration::from_millis(200);
@@ -49,7 +50,8 @@ impl Progress {
         }
         self.next = Instant::now() + PACE;
         let (records, failures) = report.progress();
-        self.bar.set_message(format!("{records} records, {failures} failures"));
+        let (records, failures) = (count(records, "record"), count(failures, "failure"));
+        self.bar.set_message(format!("{records}, {failures}"));
         self.bar.tick();
     }
 }

@@ -106,7 +106,7 @@ pub fn gaps(gaps: &Gaps) -> Vec<String> {
         said.push(format!("{} {was} lost {wherefore}: counts may be too low", count(*number, what)));
     }
     if gaps.incomplete > 0 {
-        said.push(format!("{} may be incomplete after a loss", count(gaps.incomplete, "record")));
+        said.push(format!("{} marked as incomplete", is(gaps.incomplete, "record")));
     }
     if let Some(why) = &gaps.cut_short {
         said.push(format!("the input ended early: {why}"));
@@ -278,6 +278,11 @@ fn when(evidence: &Evidence, clock: &Clock) -> String {
     let Some((from, to)) = evidence.between else { return String::new() };
     let (from, to) = (clock.moment(from), clock.moment(to));
     if from == to { format!(", at {from}") } else { format!(", between {from} and {to}") }
+}
+
+/// `1 record is`, `2 records are`.
+fn is(number: u64, thing: &str) -> String {
+    format!("{} {}", count(number, thing), if number == 1 { "is" } else { "are" })
 }
 
 /// `1 connection was`, `2 connections were`.

@@ -175,6 +175,29 @@ fn a_program_that_renames_itself_is_the_same() {
     assert_eq!((findings.totals.outages, findings.totals.outages_going_on), (1, 0));
 }
 
+#[test]
+fn more_programs_and_peers_than_there_is_room_for() {
+    let number = 20_000_u32;
+    let mut report = Report::new(Scope::default());
+    for n in 0..number {
+        let mut steps =
+            story(&[(i64::from(n), EventName::Failed, |_| {}), (i64::from(n), EventName::Outage, |_| {})]);
+        for r in &mut steps {
+            (r.remote_addr, r.comm) = (Some(n.to_be_bytes().into()), Some(format!("c{n}").into()));
+            report.take(r);
+        }
+    }
+    let findings = report.finish();
+    let room = u64::try_from(outages::PAIRS.get()).unwrap();
+    assert_eq!(findings.gaps.forgotten, u64::from(number) - room);
+    assert_eq!((findings.totals.outages, findings.totals.outages_going_on), (number.into(), room));
+    for ranked in [findings.failures.total, findings.peers.total, findings.programs.total] {
+        assert_eq!(ranked, u64::from(number));
+    }
+    assert!(!findings.failures.is_exact && findings.failures.others == u64::from(number) - 10);
+    assert_eq!((findings.outages.rows.len(), findings.lanes.len()), (10, 10));
+}
+
 fn sum<T>(ranked: &Ranked<T>, count: impl Fn(&T) -> u64) -> bool {
     ranked.rows.iter().map(count).sum::<u64>() + ranked.others == ranked.total
 }

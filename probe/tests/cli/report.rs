@@ -1,7 +1,13 @@
 //! `connprobe report` as a user meets it: what it takes, what it prints, what it refuses.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
+
+use probe::capture::Writer;
+use probe::decode::event::BootNs;
+use probe::pipeline::{Header, Input, frames};
+use probe::record::LostWhere;
 
 use crate::{connprobe, run};
 
@@ -122,6 +128,57 @@ fn what_cannot_be_used_is_told_with_what_to_write() {
         assert_eq!((code, stdout.as_str()), (expected, ""), "{args:?}: {stderr}");
         assert!(stderr.contains(what), "{args:?}: {stderr}");
     }
+}
+
+/// A record file of a run in which something was lost, and that was killed before its end if asked for.
+fn record_file(path: &Path, whole: bool) {
+    let mut file = Writer::create(path).expect("it can be created");
+    let header = Header { host: "lab".to_owned(), ..Header::default() };
+    frames::begin(&mut file, &header).expect("it can be written");
+    let inputs = [Input::Ready(BootNs(1)), Input::Lost(BootNs(2), LostWhere::Ring, 312)];
+    for input in inputs {
+        frames::append(&mut file, &input).expect("it can be written");
+    }
+    if whole {
+        frames::append(&mut file, &Input::Stop(BootNs(5_000_000_000))).expect("it can be written");
+        file.finish().expect("it can be finished");
+    } else {
+        file.flush().expect("it can be flushed");
+    }
+}
+
+#[test]
+fn a_record_file_is_read_as_replay_reads_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("night.cpr");
+    record_file(&path, true);
+    let text = report(&[&path.to_string_lossy()]);
+    assert!(text.contains("report of lab") && text.contains("312 events were lost"), "{text}");
+    let document = json(&[&path.to_string_lossy(), "--since", "1s"]);
+    assert_eq!(document["totals"]["records"], 1, "only the end is within the last second");
+}
+
+#[test]
+fn a_record_file_that_is_cut_short_gives_its_report_and_an_error() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("night.cpr");
+    record_file(&path, false);
+    let (code, stdout, stderr) = run(&["report", &path.to_string_lossy()]);
+    assert_eq!(code, 6, "{stderr}");
+    assert!(stdout.contains("the input ended early") && stdout.contains("312 events were lost"), "{stdout}");
+    assert!(stderr.contains("cut short"), "{stderr}");
+}
+
+#[test]
+fn a_record_file_through_a_pipe_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("night.cpr");
+    record_file(&path, true);
+    let bytes = std::fs::read(&path).expect("it is there");
+    let output = connprobe(&["report", "-"]).write_stdin(bytes).output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("write its name"), "{stderr}");
 }
 
 #[test]

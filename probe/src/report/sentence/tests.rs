@@ -247,7 +247,7 @@ fn everything_that_is_missing_is_told() {
         [
             "312 events were lost in the kernel's full ring buffer: counts may be too low",
             "1 connection was lost because too many were open at once: counts may be too low",
-            "2 records may be incomplete after a loss",
+            "2 records are marked as incomplete",
             "the input ended early: the copy is incomplete",
             "2 lines are no records and were left out, the first is line 7: expected value",
             "the records leave out when peers came back: how outages ended is not known",
