@@ -13,6 +13,7 @@ mod lifetimes;
 mod listeners;
 mod pipe;
 mod pre_existing;
+mod report;
 mod resets;
 mod scene;
 mod throughput;
