@@ -14,6 +14,7 @@ mod listeners;
 mod pipe;
 mod pre_existing;
 mod reconnects;
+mod report;
 mod resets;
 mod scene;
 mod throughput;
