@@ -13,6 +13,9 @@ use crate::ls::args::LsArgs;
 use crate::record::{Family, Role};
 
 mod help;
+mod report;
+
+pub use report::ReportArgs;
 
 /// See every TCP connection of this host: who, with whom, how long, how much, and how it ended.
 #[derive(Parser, Debug)]
@@ -61,6 +64,9 @@ pub enum Command {
     /// Show the records of a file made with `trace --record`, without root
     #[command(after_help = help::REPLAY)]
     Replay(ReplayArgs),
+    /// Say what failed, by whom, to whom, why and since when
+    #[command(after_help = help::REPORT)]
+    Report(ReportArgs),
     /// List the TCP and UDP sockets of this moment
     Ls(LsArgs),
     /// Explain a cause, errno, reset reason or event: what it means and what to look at next
@@ -202,8 +208,8 @@ pub struct CompletionsArgs {
 }
 
 /// Names of the subcommands.
-pub const COMMANDS: [&str; 9] =
-    ["trace", "replay", "ls", "explain", "doctor", "config", "schema", "completions", "man"];
+pub const COMMANDS: [&str; 10] =
+    ["trace", "replay", "report", "ls", "explain", "doctor", "config", "schema", "completions", "man"];
 
 /// Flags of `man`.
 #[derive(Args, Clone, Debug, Default)]

@@ -7,6 +7,7 @@ mod explain;
 pub mod ls;
 mod man;
 mod replay;
+mod report;
 mod schema;
 mod trace;
 
@@ -24,6 +25,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Trace(args) => trace::run(&load(&cli.global, args.layer(&cli.global))?.0),
         Command::Replay(args) => replay::run(&args.file, &load(&cli.global, args.layer(&cli.global))?.0),
+        Command::Report(args) => {
+            report::run(args, &load(&cli.global, args.layer(&cli.global))?.0, cli.global.quiet == 0, &mut out)
+        }
         Command::Ls(args) => {
             load(&cli.global, cli.global.layer())?;
             ls::run(args, &mut out)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::explain::UnknownTerm;
 use crate::kernel::loader::LoadError;
 use crate::pipeline::live;
-use crate::{capture, config, sink};
+use crate::{capture, config, report, sink};
 
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,16 @@ fn known(error: &(dyn Error + 'static)) -> Option<Code> {
             live::Error::Privilege(_) | live::Error::Loop(_) | live::Error::Resolve(_) => None,
         };
     }
-    if error.is::<config::Error>() || error.is::<UnknownTerm>() {
+    if let Some(error) = error.downcast_ref::<report::source::Error>() {
+        return Some(match error {
+            report::source::Error::Capture(error) => return known(error),
+            report::source::Error::Piped | report::source::Error::NoEnd => Code::Usage,
+            report::source::Error::Open { .. }
+            | report::source::Error::Read { .. }
+            | report::source::Error::NoRecords { .. } => Code::Record,
+        });
+    }
+    if error.is::<config::Error>() || error.is::<report::window::Error>() || error.is::<UnknownTerm>() {
         return Some(Code::Usage);
     }
     if error.is::<sink::output::Error>() {

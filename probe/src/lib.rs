@@ -32,6 +32,7 @@ pub mod pipeline;
 
 pub mod doctor;
 pub mod ls;
+pub mod report;
 
 pub mod explain;
 

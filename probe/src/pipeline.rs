@@ -215,13 +215,15 @@ impl Pipeline {
             let mut record = self.context.record(&fact, &mut self.processes);
             let mut told = Vec::new();
             if let Some((key, what)) = story::observation(&record) {
-                let (attempt, news) = self.episodes.observe(&key, fact.at, what);
+                let at = story::moment(&record, fact.at);
+                let (attempt, news) = self.episodes.observe(&key, at, what);
                 record.attempt = attempt;
                 told.extend(news.iter().map(|news| {
                     let mut told = story::record(&record, news);
-                    if let News::Outage { since, .. } = news {
-                        told.ts = self.context.timestamp(*since);
-                    }
+                    told.ts = self.context.timestamp(match news {
+                        News::Outage { since, .. } => *since,
+                        News::Reconnected(_) | News::Flapping(_) => at,
+                    });
                     told
                 }));
             }

@@ -1,4 +1,4 @@
-//! Records: the contract of the event stream, and the only `Serialize` of it. One [`Record`] is one JSON
+//! Records: the contract of the event stream, and the only `Serialize` of it; `report` reads its JSON back. One [`Record`] is one JSON
 //! object on one line; a field that does not apply is absent. Add fields, never rename them.
 
 pub mod build;
@@ -13,16 +13,19 @@ pub use crate::vocab::{
     Cause, ClosedBy, End, EngineName, EventName, Family, LostWhere, PidSource, Protocol, Role, TcpState,
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Version of the schema, field `v`.
 pub const SCHEMA_VERSION: u32 = 1;
+
+/// A name of the table of errno. Behind an alias, or serde would borrow it from the text that is read.
+type ErrnoName = &'static str;
 
 macro_rules! record {
     ($($(#[$doc:meta])* $field:ident: $type:ty),* $(,)?) => {
         /// One line of the stream. Times and durations are in the units their names say; absent means: does
         /// not apply, or not known.
-        #[derive(Clone, Debug, Serialize, JsonSchema)]
+        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
         #[schemars(title = "connprobe record", deny_unknown_fields)]
         pub struct Record {
             /// Schema version, 1.
@@ -107,11 +110,13 @@ record! {
     /// Length of the accept queue asked for (`listen`).
     backlog: u32,
     /// Symbolic errno, such as `ECONNREFUSED`.
-    error: &'static str,
+    #[serde(default, deserialize_with = "errno::read")]
+    error: ErrnoName,
     /// Its number.
     errno: u16,
     /// Symbolic errno of an ICMP message, when it differs from `error`.
-    soft_error: &'static str,
+    #[serde(default, deserialize_with = "errno::read")]
+    soft_error: ErrnoName,
     /// Why it ended.
     cause: Cause,
     /// Who sent the RST.
@@ -174,7 +179,7 @@ record! {
 }
 
 /// What `start` says of the tracer.
-#[derive(Clone, Debug, Default, Serialize, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tracer {
     /// connprobe's version.
     pub version: String,
@@ -189,7 +194,7 @@ pub struct Tracer {
 }
 
 /// What `stop` says of the run.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunTotals {
     /// Events taken from the kernel.
     pub events: u64,
@@ -221,6 +226,15 @@ impl std::fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ts = jiff::Timestamp::deserialize(deserializer)?;
+        i64::try_from(ts.as_nanosecond())
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("a time that is not between the years 1678 and 2261"))
     }
 }
 

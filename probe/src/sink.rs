@@ -8,6 +8,7 @@ pub mod json;
 pub mod output;
 pub mod schema;
 pub mod text;
+pub(crate) mod units;
 
 pub use output::{Output, Policy, Status};
 

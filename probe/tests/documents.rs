@@ -140,6 +140,32 @@ fn every_flag_of_the_configuration_page_is_one_of_trace() {
 }
 
 #[test]
+fn every_field_and_kind_of_a_report_is_documented() {
+    let night = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/report/night.jsonl");
+    let report = std::process::Command::new(env!("CARGO_BIN_EXE_connprobe"))
+        .args(["report", "-o", "json", night])
+        .output()
+        .expect("it starts");
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    let page = page("docs/report.md");
+    let table = rows(section(&page, "JSON"));
+    let named: Vec<&str> = table.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2)).collect();
+    for field in report.as_object().expect("an object").keys() {
+        assert!(named.contains(&field.as_str()), "{field}");
+    }
+    for finding in report["findings"].as_array().expect("a list") {
+        let kind = finding["kind"].as_str().expect("a word");
+        assert!(named.contains(&kind), "{kind}");
+    }
+    for part in ["gaps", "totals"] {
+        let row = table.iter().find(|row| row[0].contains(part)).expect("the field is there");
+        for field in report[part].as_object().expect("an object").keys() {
+            assert!(row[1].contains(&format!("`{field}`")), "{part}: {field}");
+        }
+    }
+}
+
+#[test]
 fn the_readme_has_the_exit_codes_and_capabilities() {
     let page = page("../README.md");
     for code in Code::ALL {

@@ -25,6 +25,11 @@ pub fn busy_cpus(peer: &Path, at_most: Duration) -> Result<BusyCpus> {
 }
 
 impl BusyCpus {
+    /// No CPU is busy.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Their process ids: none of them may ever own a connection.
     pub fn pids(&self) -> Vec<u32> {
         self.0.iter().map(Child::id).collect()

@@ -108,7 +108,7 @@ fn way(command: &str) -> Result<Way> {
         ["connprobe", "trace", ..] if parts.len() == 1 => Way::UntilInterrupted,
         [
             "connprobe",
-            "ls" | "explain" | "doctor" | "replay" | "config" | "schema" | "man" | "completions",
+            "ls" | "explain" | "doctor" | "replay" | "report" | "config" | "schema" | "man" | "completions",
             ..,
         ] => Way::Ends,
         _ => bail!("do not know how to run `{command}`: tell `way` in {}", file!()),

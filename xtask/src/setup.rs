@@ -4,6 +4,7 @@ mod deny;
 mod linker;
 mod packages;
 mod report;
+mod services;
 mod toolchain;
 
 use anyhow::Result;

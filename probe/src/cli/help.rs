@@ -9,6 +9,7 @@ pub(super) fn top() -> String {
   connprobe trace                        everything, as it happens
   connprobe trace --failures             only what goes wrong
   connprobe trace -o json --port 443     JSON lines of what uses port 443
+  connprobe report night.cpr             what went wrong in a recorded night
   connprobe ls                           the sockets of this moment
   connprobe explain ECONNREFUSED         what it means, usual reasons, what to look at next
   connprobe doctor                       what works on this host
@@ -41,6 +42,18 @@ Examples:
   connprobe replay night.cpr
   connprobe replay night.cpr --failures -o json
   connprobe replay night.cpr --comm curl --events failed";
+
+pub(super) const REPORT: &str = "\
+Examples:
+  connprobe report night.cpr
+  connprobe report night.cpr --since 23:30 --until 01:00 --unit postgresql
+  connprobe report night.cpr --output html --output-file report.html
+  connprobe report --live 60s
+  connprobe trace -o json --duration 1h > hour.jsonl; connprobe report hour.jsonl --top 3
+
+FILE is a record file or JSON lines of `connprobe trace -o json`, whichever it turns out to be. With
+--live, root is needed and Ctrl-C ends it early with a report. A report says so when it rests on an
+incomplete stream.";
 
 pub(super) const DOCTOR: &str = "\
 Exit code 0 only if tracing works here; 3 if a capability is missing, 4 if the kernel cannot.";

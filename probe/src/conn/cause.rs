@@ -84,6 +84,11 @@ pub fn of_attempt(end: &AttemptEnd) -> (Cause, Option<u16>) {
 
 /// No error in the socket: something on this host ended it.
 fn of_silent_attempt(end: &AttemptEnd) -> (Cause, Option<u16>) {
+    // tcp_reset() says ECONNREFUSED before tcp_done() closes the socket. In between, a program that polls on another CPU
+    // can take the error by SO_ERROR, which needs no lock and clears it.
+    if end.reset_received {
+        return (Cause::Refused, Some(ECONNREFUSED));
+    }
     if let Some(result) = end.result {
         return (of_connect_result(result), Some(result));
     }

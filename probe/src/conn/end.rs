@@ -5,7 +5,7 @@ use crate::vocab::{Cause, End, EventName, PidSource, Role, TcpState};
 
 use super::Tracker;
 use super::cause::{self, SentReason, errno};
-use super::entry::{Ending, Entry, Key, LastFailure, Phase, between};
+use super::entry::{Ending, Entry, Key, LastEnd, Phase, between};
 use super::fact::{Actor, ConnId};
 
 impl Tracker {
@@ -61,13 +61,11 @@ impl Tracker {
         let Some(ending) = entry.ending.take() else { return };
         entry.phase = Phase::Ended;
         let fact = if ending.attempt {
-            let fact = entry.failed_fact(&ending, result, sees_resets);
-            entry.last_failure =
-                Some(LastFailure { at: ending.at, errno: fact.errno, reported: result.is_some() });
-            fact
+            entry.failed_fact(&ending, result, sees_resets)
         } else {
             entry.closed_fact(&ending, sees_accepts)
         };
+        entry.last_end = Some(LastEnd { at: ending.at, errno: fact.errno, reported: result.is_some() });
         let (silent, destroyed) = (entry.silent, entry.destroyed);
         self.say(silent, fact);
         if destroyed {
@@ -119,7 +117,7 @@ impl Tracker {
         let Some(entry) = self.sockets.peek_mut(&key) else { return };
         entry.phase = Phase::Ended;
         entry.incomplete = true;
-        entry.last_failure = Some(LastFailure { at: event.at, errno: Some(result), reported: true });
+        entry.last_end = Some(LastEnd { at: event.at, errno: Some(result), reported: true });
         let (reset_received, sees_resets) = (entry.reset_received, self.limits.sees_resets);
         let end = cause::AttemptEnd { err: result, reset_received, sees_resets, ..Default::default() };
         let (cause, errno) = cause::of_attempt(&end);
@@ -268,11 +266,11 @@ fn waits_for_late_reset(ending: &Ending) -> bool {
     ending.totals.err == errno::ECONNRESET && matches!(ending.from, TcpState::FinWait1 | TcpState::FinWait2)
 }
 
-/// connect() tells of a failure that was said already: the blocking call that it ended, or the first call
-/// after an asynchronous one, which takes the error (or ECONNABORTED if SO_ERROR took it) and resets the
-/// socket for another attempt.
+/// connect() tells of an end that was said already: the blocking call that it ended (even of a connection that was
+/// established and reset before the caller ran again), or the first call after an asynchronous one, which takes the
+/// error (or ECONNABORTED if SO_ERROR took it) and resets the socket for another attempt.
 fn tells_again(entry: &mut Entry, entered: Option<BootNs>, result: u16) -> bool {
-    let Some(last) = &mut entry.last_failure else { return false };
+    let Some(last) = &mut entry.last_end else { return false };
     let same_call = entered.is_some_and(|entered| entered <= last.at);
     let takes_it = !last.reported && (last.errno == Some(result) || result == errno::ECONNABORTED);
     last.reported |= same_call || takes_it;

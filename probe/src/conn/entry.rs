@@ -56,10 +56,10 @@ pub(super) struct Ending {
     pub(super) attempt: bool,
 }
 
-/// How the last attempt on this socket failed, so that a later connect() that only reports it is not taken
-/// for another attempt.
+/// How the last lifetime of this socket ended, so that a connect() that only reports it is not taken for another
+/// attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LastFailure {
+pub(super) struct LastEnd {
     pub(super) at: BootNs,
     pub(super) errno: Option<u16>,
     pub(super) reported: bool,
@@ -92,7 +92,7 @@ pub(super) struct Entry {
     pub(super) reset_sent: Option<(SentReason, Option<u32>)>,
     pub(super) soft: u16,
     pub(super) ending: Option<Ending>,
-    pub(super) last_failure: Option<LastFailure>,
+    pub(super) last_end: Option<LastEnd>,
     /// Its last event.
     pub(super) touched: BootNs,
     /// Address of the socket, if it listens or did.
@@ -135,7 +135,7 @@ impl Entry {
             reset_sent: None,
             soft: 0,
             ending: None,
-            last_failure: None,
+            last_end: None,
             touched: event.at,
             listener: None,
             destroyed: false,

@@ -178,7 +178,7 @@ fn observations() -> impl Strategy<Value = Vec<(u8, u64, Observation)>> {
         Just(Established),
         (cause, any::<bool>()).prop_map(|(cause, by_peer)| Observation::Closed { cause, by_peer }),
     ];
-    prop::collection::vec((0..3_u8, 0..2_000_u64, what), 0..200)
+    prop::collection::vec((0..3_u8, 0..2_000_u64, what), 0..60)
 }
 
 proptest! {

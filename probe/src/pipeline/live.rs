@@ -56,10 +56,70 @@ enum End {
     Done,
 }
 
-/// Traces this host as `config` says.
+/// Who takes the records of a live trace.
+pub trait Destination {
+    /// Takes one record.
+    fn send(&mut self, record: &Record);
+
+    /// A batch is over.
+    fn flush_batch(&mut self) {}
+
+    /// Records dropped since the last call.
+    fn dropped(&mut self) -> u64 {
+        0
+    }
+
+    /// Whether it wants more.
+    fn status(&self) -> Status {
+        Status::Open
+    }
+
+    /// SIGHUP has come.
+    fn reopen(&mut self) {}
+
+    /// The end; `patience` bounds how long it may take.
+    fn finish(self, _patience: Option<Duration>) -> Result<(), output::Error>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
+}
+
+impl Destination for Output {
+    fn send(&mut self, record: &Record) {
+        Output::send(self, record);
+    }
+
+    fn flush_batch(&mut self) {
+        Output::flush_batch(self);
+    }
+
+    fn dropped(&mut self) -> u64 {
+        Output::dropped(self)
+    }
+
+    fn status(&self) -> Status {
+        Output::status(self)
+    }
+
+    fn reopen(&mut self) {
+        Output::reopen(self);
+    }
+
+    fn finish(self, patience: Option<Duration>) -> Result<(), output::Error> {
+        Output::finish(self, patience)
+    }
+}
+
+/// Traces this host as `config` says, to the output it names.
 pub fn run(config: &Config) -> Result<(), Error> {
     // What the user can get wrong comes before anything is loaded into the kernel.
-    let output = Output::open(config, output::Policy::Drop)?;
+    run_into(config, Output::open(config, output::Policy::Drop)?)
+}
+
+/// Traces this host as `config` says.
+pub fn run_into(config: &Config, output: impl Destination) -> Result<(), Error> {
     let capture = config.record.as_deref().map(Writer::create).transpose()?;
     let mut tracer = Tracer::load(&request(config))?;
     let snapshot = tracer.snapshot().unwrap_or_else(|e| {
@@ -87,12 +147,12 @@ fn request(config: &Config) -> Request {
     }
 }
 
-struct Live {
+struct Live<D> {
     pipeline: Pipeline,
     tracer: Tracer,
     ring: Reader,
     describer: Describer,
-    sink: Sink,
+    sink: Sink<D>,
     capture: Option<Writer>,
     duration: Option<Duration>,
     /// Events were lost since the last comparison.
@@ -104,13 +164,13 @@ struct Live {
 }
 
 /// Where records go, and how many are still wanted.
-struct Sink {
-    output: Output,
+struct Sink<D> {
+    output: D,
     resolver: Option<Resolver>,
     left: Option<u64>,
 }
 
-impl Sink {
+impl<D: Destination> Sink<D> {
     fn take(&mut self, mut record: Record) {
         let counts = !matches!(record.event, EventName::Start | EventName::Stop | EventName::Lost);
         if let Some(left) = &mut self.left
@@ -128,11 +188,11 @@ impl Sink {
     }
 }
 
-impl Live {
+impl<D: Destination> Live<D> {
     fn new(
         config: &Config,
         mut tracer: Tracer,
-        output: Output,
+        output: D,
         mut capture: Option<Writer>,
     ) -> Result<Self, Error> {
         let ring = Reader::new(tracer.take_ring()?)?;

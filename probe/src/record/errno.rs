@@ -1,5 +1,9 @@
 //! Symbolic names of errno, `include/uapi/asm-generic/errno.h`.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+
 /// Name of an errno, `None` for a number that has none.
 pub fn name(errno: u16) -> Option<&'static str> {
     NAMES.binary_search_by_key(&errno, |(number, _)| *number).ok().map(|at| NAMES[at].1)
@@ -20,6 +24,15 @@ pub fn all() -> impl Iterator<Item = (u16, &'static str)> {
 /// Names of the same number on Linux.
 const SECOND_NAMES: &[(&str, &str)] =
     &[("EWOULDBLOCK", "EAGAIN"), ("ENOTSUP", "EOPNOTSUPP"), ("EDEADLOCK", "EDEADLK")];
+
+/// From a record: a name that this version does not know is left out, as an unknown number is when it is written.
+///
+/// # Errors
+/// Not a string.
+pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static str>, D::Error> {
+    let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| all().map(|(_, name)| name).find(|name| *name == text)))
+}
 
 /// By number. Of two names of one number, the one that connect(2) and its relatives use.
 const NAMES: &[(u16, &str)] = &[

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Cause, ClosedBy, EventName, Record, Role, errno};
+use super::{Cause, ClosedBy, EventName, PidSource, Record, Role, errno};
+use crate::decode::event::BootNs;
 use crate::episode::{Key, News, Observation, Recovery};
+use crate::vocab::TcpState;
 
 /// What is the same program: not the process, which may be restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +25,13 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
         EventName::Connect => Observation::Attempt,
         EventName::Established => Observation::Established,
         EventName::Accept if server => Observation::Established,
+        // What is older than the trace works as well. Not what waits to be accepted: no process holds it yet.
+        EventName::Snapshot if r.pid_source == Some(PidSource::Snapshot) && is_open(r.state?) => {
+            Observation::Established
+        }
         EventName::Failed => Observation::Failed(r.errno),
+        // It was never the program's, so it takes none away.
+        EventName::Closed if server && r.accepted == Some(false) => return None,
         EventName::Closed => Observation::Closed {
             cause: r.cause.unwrap_or(Cause::Other),
             by_peer: r.closed_by == Some(ClosedBy::Remote),
@@ -37,6 +45,30 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
     };
     let port = if server { r.local_port? } else { r.remote_port? };
     Some((Key { program, netns: r.netns.unwrap_or(0), peer: r.remote_addr?, port, server }, what))
+}
+
+/// When that was, of a record of this moment: a connection that came in is there since its handshake, however
+/// late the program takes it from the queue.
+pub fn moment(r: &Record, at: BootNs) -> BootNs {
+    let queued = r.accept_wait_ns.filter(|_| r.event == EventName::Accept);
+    BootNs(at.0.saturating_sub(queued.unwrap_or(0)))
+}
+
+/// A lifetime in this state was established, and its end is still to come.
+fn is_open(state: TcpState) -> bool {
+    match state {
+        TcpState::Established
+        | TcpState::FinWait1
+        | TcpState::FinWait2
+        | TcpState::CloseWait
+        | TcpState::Closing
+        | TcpState::LastAck => true,
+        TcpState::SynSent
+        | TcpState::SynReceived
+        | TcpState::TimeWait
+        | TcpState::Listen
+        | TcpState::Closed => false,
+    }
 }
 
 /// The record of a piece of news that `told` brought: the same program, the same ends.
@@ -80,4 +112,57 @@ fn reconnected(r: &mut Record, recovery: &Recovery) {
     r.errors = Some(Box::new(errors.collect()));
     r.backoff_ns = Some(recovery.gaps.clone().into_boxed_slice());
     r.previous_cause = recovery.previous;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Timestamp;
+    use super::*;
+
+    fn record(event: EventName, role: Role) -> Record {
+        let mut r = Record::new(Timestamp(0), event);
+        (r.role, r.comm) = (Some(role), Some("db".into()));
+        (r.remote_addr, r.remote_port, r.local_port) =
+            (Some(std::net::Ipv4Addr::LOCALHOST.into()), Some(1), Some(2));
+        r
+    }
+
+    fn told(r: &Record) -> Option<Observation> {
+        observation(r).map(|(_, what)| what)
+    }
+
+    #[test]
+    fn a_connection_that_a_process_holds_at_the_start_is_established() {
+        for (role, state, source, wanted) in [
+            (Role::Client, TcpState::Established, Some(PidSource::Snapshot), true),
+            (Role::Server, TcpState::CloseWait, Some(PidSource::Snapshot), true),
+            (Role::Server, TcpState::Established, Some(PidSource::Listener), false),
+            (Role::Client, TcpState::SynSent, Some(PidSource::Snapshot), false),
+            (Role::Server, TcpState::Listen, Some(PidSource::Snapshot), false),
+        ] {
+            let mut r = record(EventName::Snapshot, role);
+            (r.state, r.pid_source) = (Some(state), source);
+            let wanted = wanted.then_some(Observation::Established);
+            assert_eq!(told(&r), wanted, "{role:?} {state:?} {source:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_accepted_takes_no_connection_away() {
+        let mut r = record(EventName::Closed, Role::Server);
+        (r.cause, r.accepted) = (Some(Cause::ResetByPeer), Some(false));
+        assert_eq!(told(&r), None);
+        r.accepted = Some(true);
+        assert_eq!(told(&r), Some(Observation::Closed { cause: Cause::ResetByPeer, by_peer: false }));
+    }
+
+    #[test]
+    fn a_connection_is_there_before_it_is_accepted() {
+        let mut r = record(EventName::Accept, Role::Server);
+        r.accept_wait_ns = Some(300);
+        assert_eq!(moment(&r, BootNs(1000)), BootNs(700));
+        // Its other records say how long it waited too.
+        r.event = EventName::Closed;
+        assert_eq!(moment(&r, BootNs(1000)), BootNs(1000));
+    }
 }

@@ -8,7 +8,6 @@
 //! person compares with a clock or a log; the other forms have all nanoseconds.
 
 mod outcome;
-mod units;
 
 use std::io::Write;
 use std::net::IpAddr;

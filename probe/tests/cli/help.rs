@@ -2,8 +2,8 @@
 
 use crate::run;
 
-const COMMANDS: [&str; 9] =
-    ["trace", "replay", "ls", "explain", "doctor", "config", "schema", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["trace", "replay", "report", "ls", "explain", "doctor", "config", "schema", "completions", "man"];
 
 fn stdout(args: &[&str]) -> String {
     let (code, stdout, stderr) = run(args);

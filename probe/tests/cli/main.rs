@@ -4,13 +4,14 @@ mod errors;
 mod explain;
 mod help;
 mod output;
+mod report;
 
 use assert_cmd::Command;
 
-/// `connprobe` with a clean environment: no config file, no colours, 100 columns.
+/// `connprobe` with a clean environment: no config file, no colours, 100 columns, UTC.
 fn connprobe(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("connprobe").expect("cargo builds it for the tests");
-    command.env_clear().env("HOME", "/nonexistent").env("COLUMNS", "100").args(args);
+    command.env_clear().env("HOME", "/nonexistent").env("COLUMNS", "100").env("TZ", "UTC").args(args);
     command
 }
 

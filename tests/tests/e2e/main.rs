@@ -5,5 +5,7 @@ mod filters;
 mod harness;
 mod pipe;
 mod pre_existing;
+mod reconnects;
+mod report;
 mod scene;
 mod throughput;

@@ -8,7 +8,7 @@ use e2e::busy::{BusyCpus, busy_cpus};
 use e2e::need;
 use e2e::net::{Net, Ns};
 use e2e::peer::Peer;
-pub(crate) use e2e::peer::{connected_by, owned_by};
+pub(crate) use e2e::peer::{accepted_by, connected_by, owned_by};
 use e2e::probe::{Probe, Run};
 use e2e::records::{Record, must_be_once, only};
 use serde_json::{Value, json};
@@ -27,16 +27,28 @@ pub(crate) struct Scene {
 impl Scene {
     /// For a test of connprobe; `None` when the test is skipped.
     pub(crate) fn traced() -> Result<Option<Self>> {
-        if need::satisfied(true) { Self::new().map(Some) } else { Ok(None) }
+        if need::satisfied(true) { Self::with(Net::new()?).map(Some) } else { Ok(None) }
+    }
+
+    /// Two namespaces and CPUs that are left alone: for clients that measure.
+    pub(crate) fn calm() -> Result<Option<Self>> {
+        if !need::satisfied(true) {
+            return Ok(None);
+        }
+        Ok(Some(Self { net: Net::new()?, busy: BusyCpus::none() }))
+    }
+
+    /// Two namespaces with a router between them, and busy CPUs.
+    pub(crate) fn routed() -> Result<Option<Self>> {
+        if need::satisfied(true) { Self::with(Net::routed()?).map(Some) } else { Ok(None) }
     }
 
     /// For a test of the harness alone.
     pub(crate) fn untraced() -> Result<Option<Self>> {
-        if need::satisfied(false) { Self::new().map(Some) } else { Ok(None) }
+        if need::satisfied(false) { Self::with(Net::new()?).map(Some) } else { Ok(None) }
     }
 
-    fn new() -> Result<Self> {
-        let net = Net::new()?;
+    fn with(net: Net) -> Result<Self> {
         Ok(Self { net, busy: busy_cpus(peer_program(), Duration::from_secs(60))? })
     }
 

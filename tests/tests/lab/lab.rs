@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use e2e::net::{Net, Ns};
 use e2e::peer::Peer;
 use e2e::probe::Followed;
@@ -95,39 +95,19 @@ impl Lab {
         ns.sh(&format!("echo {value} > /proc/sys/net/ipv4/{name}")).map(drop)
     }
 
-    /// TCP that passes `hook` (`input`, `output`, `forward`) of a namespace meets these rules; with them goes
-    /// what was there before.
-    pub(crate) fn filters<S: AsRef<str>>(&self, ns: &Ns, hook: &str, rules: &[S]) -> Result<()> {
-        let chain = format!("add chain inet lab {hook} {{ type filter hook {hook} priority 0; }}");
-        let rules: String = rules
-            .iter()
-            .map(|rule| format!("; add rule inet lab {hook} meta l4proto tcp {}", rule.as_ref()))
-            .collect();
-        ns.sh(&format!("nft 'flush ruleset; add table inet lab; {chain}{rules}'")).map(drop)
-    }
-
-    /// The same with one rule.
+    /// TCP that passes `hook` of a namespace meets this rule.
     pub(crate) fn filter(&self, ns: &Ns, hook: &str, rule: &str) -> Result<()> {
-        self.filters(ns, hook, &[rule])
+        ns.filters(hook, &[rule])
     }
 
     /// The router swallows everything; what the client sends is counted.
     pub(crate) fn cut(&self) -> Result<()> {
-        self.filter(&self.net().client, "output", "counter")?;
-        self.filter(self.router()?, "forward", "drop")
-    }
-
-    /// Nothing is filtered any more.
-    pub(crate) fn mend(&self, ns: &Ns) -> Result<()> {
-        ns.sh("nft flush ruleset").map(drop)
+        self.net().cut()
     }
 
     /// How many packets the `counter` of the client's filter has counted.
     pub(crate) fn counted(&self) -> Result<u64> {
-        let rules = self.net().client.sh("nft list ruleset")?;
-        let words: Vec<_> = rules.split_whitespace().collect();
-        let at = words.iter().position(|w| *w == "packets").context("no counter")?;
-        Ok(words[at + 1].parse()?)
+        self.net().client.counted()
     }
 
     /// The one record of the client's namespace that is `event`.

@@ -57,7 +57,7 @@ fn rejected(lab: &Lab, (ns, hook): (&Ns, &str), to: IpAddr, kinds: &[Kind], way:
     let ports = || (8001u16..).zip(kinds);
     let rules: Vec<_> =
         ports().map(|(port, (kind, ..))| format!("tcp dport {port} reject with {kind}")).collect();
-    lab.filters(ns, hook, &rules)?;
+    ns.filters(hook, &rules)?;
     let mut made = Vec::new();
     for (port, &(kind, errno, cause)) in ports() {
         let mut client = lab.client()?;

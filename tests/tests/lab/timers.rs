@@ -233,7 +233,7 @@ fn an_icmp_error_that_was_overcome_is_no_cause(lab: &Lab) -> Result<()> {
     lab.filter(lab.router()?, "forward", "reject with icmp type host-unreachable")?;
     life.client.ask("send c 100")?;
     ensure!(life.client.ask("poll c hup 300")?.n() == 0, "it ended");
-    lab.mend(lab.router()?)?;
+    lab.router()?.mend()?;
     ensure!(life.server.ask("recv s 100")?.n() == 100, "not everything came");
     let end = life.close()?;
     life.client_closed(end, &and(&orderly("local"), &bytes(100, 0)))?;
@@ -245,7 +245,7 @@ fn a_half_open_connection_lives_until_it_is_used(lab: &Lab) -> Result<()> {
     lab.cut()?;
     let end = reset(&mut life.server, "s")?;
     life.server_closed(end, &lingered())?;
-    lab.mend(lab.router()?)?;
+    lab.router()?.mend()?;
     ensure!(life.client.ask("poll c in 1000")?.n() == 0, "the client learned of it");
     let early = lab.records().into_iter().any(|r| r.event() == "closed" && r.text("role") == Some("client"));
     ensure!(!early, "the client's end was told before it was one");

@@ -1,10 +1,13 @@
 //! The distribution's packages: asked for by apt, printed for every other package manager.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::report::{Missing, Outcome, Report};
+use super::services::NoServices;
 use crate::workspace;
 
 /// A program that the end-to-end tests start, and the package it is in.
@@ -15,7 +18,7 @@ struct Program {
     arch: &'static str,
 }
 
-const TEST_PROGRAMS: [Program; 7] = [
+const TEST_PROGRAMS: [Program; 12] = [
     Program { name: "ip", debian: "iproute2", fedora: "iproute", arch: "iproute2" },
     Program { name: "ss", debian: "iproute2", fedora: "iproute", arch: "iproute2" },
     Program { name: "tc", debian: "iproute2", fedora: "iproute-tc", arch: "iproute2" },
@@ -23,16 +26,31 @@ const TEST_PROGRAMS: [Program; 7] = [
     Program { name: "jq", debian: "jq", fedora: "jq", arch: "jq" },
     Program { name: "ps", debian: "procps", fedora: "procps-ng", arch: "procps-ng" },
     Program { name: "script", debian: "bsdutils", fedora: "util-linux", arch: "util-linux" },
+    Program { name: "python3", debian: "python3", fedora: "python3", arch: "python" },
+    Program { name: "curl", debian: "curl", fedora: "curl", arch: "curl" },
+    Program { name: "psql", debian: "postgresql", fedora: "postgresql", arch: "postgresql" },
+    Program { name: "initdb", debian: "postgresql", fedora: "postgresql-server", arch: "postgresql" },
+    // The package has the server too, under another name and without a service.
+    Program { name: "redis-cli", debian: "redis-tools", fedora: "redis", arch: "redis" },
 ];
+
+impl Program {
+    /// In `PATH`, or where Debian keeps the programs of each version of PostgreSQL's server.
+    fn find(&self) -> Option<PathBuf> {
+        workspace::find(self.name).or_else(|| {
+            let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+            versions.map(|version| version.path().join("bin").join(self.name)).find(|path| path.is_file())
+        })
+    }
+}
 
 /// Reports the programs of [`TEST_PROGRAMS`], one line each, after installing those that are not there.
 pub(crate) fn test_programs(report: &mut Report) {
-    let absent: Vec<&Program> =
-        TEST_PROGRAMS.iter().filter(|program| workspace::find(program.name).is_none()).collect();
+    let absent: Vec<&Program> = TEST_PROGRAMS.iter().filter(|program| program.find().is_none()).collect();
     let mut failure = install_programs(&absent).err();
     for program in &TEST_PROGRAMS {
         let was_absent = absent.iter().any(|other| other.name == program.name);
-        let outcome = match workspace::find(program.name) {
+        let outcome = match program.find() {
             Some(path) if was_absent => Ok(Outcome::Installed(path.display().to_string())),
             Some(path) => Ok(Outcome::Found(path.display().to_string())),
             None => match failure.take() {
@@ -96,9 +114,11 @@ fn policy(package: &str) -> Result<Option<String>> {
     Ok(version.filter(|version| *version != "(none)").map(str::to_owned))
 }
 
-/// Installs packages; tries once more with fresh lists, as old lists name files the mirror has dropped.
+/// Installs packages and starts none of their services; tries once more with fresh lists, as old lists name
+/// files the mirror has dropped.
 pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     eprintln!("installing {} with apt-get", packages.join(" "));
+    let _no_services = NoServices::begin()?;
     let install =
         || workspace::install(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages));
     if install().is_ok() {

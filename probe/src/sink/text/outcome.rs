@@ -1,8 +1,8 @@
 //! How it went: the end of a text line, as a list of short phrases.
 
-use super::units::{bytes, count, duration};
 use crate::record::{Cause, ClosedBy, End, EventName, LostWhere, Record, RunTotals};
 use crate::sink::escape::escape;
+use crate::sink::units::{bytes, count, duration};
 
 /// The phrases of an event of a connection or listener.
 pub(super) fn of(record: &Record) -> String {

@@ -1,7 +1,7 @@
 //! Durations and sizes for people.
 
 /// A duration: three digits with a unit below a minute, two units above.
-pub(super) fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     let seconds = ns / 1_000_000_000;
     match ns {
         0..1_000 => format!("{ns} ns"),
@@ -15,7 +15,7 @@ pub(super) fn duration(ns: u64) -> String {
 }
 
 /// A size in decimal units.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 5] = [
         (1_000_000_000_000_000, "PB"),
         (1_000_000_000_000, "TB"),
@@ -42,7 +42,7 @@ fn three_digits(value: u64, unit: u64, name: &str) -> String {
 }
 
 /// `1 thing`, `2 things`.
-pub(super) fn count(number: u64, thing: &str) -> String {
+pub(crate) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
