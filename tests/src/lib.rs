@@ -3,7 +3,7 @@
 //! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
 //! the namespaces, [`busy`] keeps the CPUs occupied, [`fault`] and [`cgroup`] break, [`peer`] steers the programs whose
 //! connections are watched ([`actor`], [`uring`], [`flood`] and [`ordinary`] run inside those programs),
-//! [`program`] starts real ones, [`probe`] runs connprobe, [`records`] selects from what it printed, [`witness`]
+//! [`program`] starts real ones, [`probe`] runs connprobe, [`records`] selects from what it printed, [`matrix`] counts causes, [`witness`]
 //! knows what no program on a tracepoint could see.
 //!
 //! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
@@ -19,6 +19,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod fault;
 pub mod flood;
+pub mod matrix;
 pub mod need;
 pub mod net;
 pub mod ordinary;

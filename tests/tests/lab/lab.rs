@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
+use e2e::matrix::NOTHING;
 use e2e::net::{Net, Ns};
 use e2e::peer::Peer;
 use e2e::probe::Followed;
@@ -14,7 +15,6 @@ use e2e::records::{Record, and, listing, must_be_once};
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use crate::matrix::NOTHING;
 use crate::stage::{Stage, of_a_life, peer_program};
 
 /// Every address lies in the subnets of its own namespaces.

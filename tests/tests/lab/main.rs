@@ -12,7 +12,6 @@ mod lab;
 mod life;
 mod lifetimes;
 mod listeners;
-mod matrix;
 mod ordinary;
 mod owners;
 mod rejects;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::busy::{BusyCpus, busy_cpus};
+use e2e::matrix::Matrix;
 use e2e::need;
 use e2e::net::Ns;
 use e2e::probe::{Followed, Probe, Run};
@@ -16,7 +17,6 @@ use e2e::witness::Witness;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 use crate::lab::Lab;
-use crate::matrix::Matrix;
 use crate::{aborts, attempts, faults, lifetimes, listeners, ordinary, owners, rejects, timers, transports};
 
 /// A scenario: makes a fault and asserts what is told of it.

@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What stands for no record, or for none that was wanted.
-pub(crate) const NOTHING: &str = "nothing";
+pub const NOTHING: &str = "nothing";
+
+const HEADING: &str = "wanted \\ given";
 
 /// How often each pair of wanted and given occurred.
 #[derive(Default)]
-pub(crate) struct Matrix(BTreeMap<(String, String), u64>);
+pub struct Matrix(BTreeMap<(String, String), u64>);
 
 impl Matrix {
-    pub(crate) fn note(&mut self, wanted: &str, given: &str) {
+    /// An end was wanted, and an end was given.
+    pub fn note(&mut self, wanted: &str, given: &str) {
         *self.0.entry((wanted.into(), given.into())).or_default() += 1;
     }
 
     /// How many are as wanted, and how many there are.
-    pub(crate) fn diagonal(&self) -> (u64, u64) {
+    pub fn diagonal(&self) -> (u64, u64) {
         let right = self.0.iter().filter(|((wanted, given), _)| wanted == given).map(|(_, n)| n);
         (right.sum(), self.0.values().sum())
     }
@@ -30,8 +33,8 @@ impl fmt::Display for Matrix {
         let all: Vec<&str> = wanted.union(&given).copied().collect();
         let number = |name: &str| all.iter().position(|n| *n == name).map_or(0, |at| at + 1);
         let width = self.0.values().map(|n| n.to_string().len()).max().unwrap_or(1).max(2) + 1;
-        let names = all.iter().map(|name| name.len()).max().unwrap_or(0);
-        write!(f, "{:names$}     |", "wanted \\ given")?;
+        let names = all.iter().map(|name| name.len()).max().unwrap_or(0).max(HEADING.len());
+        write!(f, "{HEADING:names$}     |")?;
         given.iter().try_for_each(|name| write!(f, "{:>width$}", number(name)))?;
         for row in &wanted {
             write!(f, "\n{row:names$} {:>3} |", number(row))?;
@@ -49,5 +52,40 @@ impl fmt::Display for Matrix {
         // Rounded down: 100 % means all of them.
         let percent = (right * 100).checked_div(all).unwrap_or(0);
         write!(f, "\n{right} of {all} on the diagonal ({percent} %)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(pairs: &[(&str, &str)]) -> Matrix {
+        let mut matrix = Matrix::default();
+        pairs.iter().for_each(|(wanted, given)| matrix.note(wanted, given));
+        matrix
+    }
+
+    #[test]
+    fn what_is_as_wanted_is_on_the_diagonal() {
+        let table = matrix(&[("a", "a"), ("a", "a"), ("b", "b")]).to_string();
+        assert_eq!(
+            table,
+            "wanted \\ given     |  1  2\n\
+             a                1 |  2  .\n\
+             b                2 |  .  1\n\
+             3 of 3 on the diagonal (100 %)"
+        );
+    }
+
+    #[test]
+    fn one_wrong_end_among_many_is_not_a_hundred_percent() {
+        let mut pairs = vec![("a", "a"); 999];
+        pairs.push(("a", NOTHING));
+        pairs.push((NOTHING, "c"));
+        let matrix = matrix(&pairs);
+        assert_eq!(matrix.diagonal(), (999, 1001));
+        let table = matrix.to_string();
+        assert!(table.ends_with("\n999 of 1001 on the diagonal (99 %)"), "{table}");
+        assert!(table.contains("c                2 : given, never wanted"), "{table}");
     }
 }
