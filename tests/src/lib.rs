@@ -1,10 +1,10 @@
 //! End-to-end tests of connprobe: the built binary, the real kernel, network namespaces of their own.
 //!
 //! The modules in the order a test uses them: [`need`] decides whether this machine can run it, [`net`] makes
-//! the namespaces, [`busy`] keeps the CPUs occupied, [`fault`] and [`cgroup`] break, [`peer`] steers the programs whose
-//! connections are watched ([`actor`], [`uring`], [`flood`] and [`ordinary`] run inside those programs),
-//! [`program`] starts real ones, [`probe`] runs connprobe, [`records`] selects from what it printed, [`matrix`] counts causes, [`witness`]
-//! knows what no program on a tracepoint could see.
+//! the namespaces, [`busy`] keeps the CPUs occupied, [`fault`] and [`cgroup`] break, [`peer`] steers the programs
+//! whose connections are watched ([`actor`], [`uring`], [`flood`] and [`ordinary`] run inside those programs),
+//! [`program`] starts real ones, [`probe`] runs connprobe, [`records`] selects from what it printed, [`matrix`]
+//! counts causes, [`witness`] knows what no program on a tracepoint could see.
 //!
 //! `CONNPROBE_BIN` names the binary. A test that cannot run prints `SKIP <test>: <reason>`; with `CI` or
 //! `CONNPROBE_REQUIRE_ALL` in the environment that is a failure.
