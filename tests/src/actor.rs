@@ -7,7 +7,8 @@
 //! so_error S          shutdown S          linger0 S           disconnect S        close S
 //! fork W              in W COMMAND…       name COMM           setuid UID          exit
 //! poll S in|out|hup MILLISECONDS          set S OPTION NUMBER
-//! give W S            take S              exec PROGRAM S
+//! give W S            take S              hand S              receive W S
+//! leave W             exec PROGRAM S      unacked S
 //! uring connect S ADDR [polled]           uring accept L S [polled]
 //! ```
 
@@ -26,7 +27,8 @@ use nix::sys::socket::{
     self, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockaddrLike,
     SockaddrStorage, setsockopt, sockopt,
 };
-use nix::unistd::{ForkResult, Uid, fork, pipe, setresuid};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, Uid, fork, pipe, setresuid};
 use serde_json::{Value, json};
 
 use crate::clock::now_ns;
@@ -44,6 +46,7 @@ struct Actor {
 }
 
 struct Worker {
+    pid: Pid,
     commands: File,
     answers: BufReader<File>,
     gifts: UnixStream,
@@ -165,13 +168,21 @@ fn set(fd: &OwnedFd, option: &str, value: i32) -> Result<(), Errno> {
         "user_timeout" => (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
         "fastopen" => (libc::IPPROTO_TCP, libc::TCP_FASTOPEN),
         "fastopen_connect" => (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT),
-        "reuse" => (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+        "reuseport" => (libc::SOL_SOCKET, libc::SO_REUSEPORT),
         _ => return Err(Errno::ENOSYS),
     };
     let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
     // SAFETY: the value is valid for the call and its size is its own.
     let done = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size) };
     Errno::result(done).map(drop)
+}
+
+/// Sends one descriptor.
+fn give(to: &UnixStream, fd: &OwnedFd) -> Result<(), Errno> {
+    let fds = [fd.as_raw_fd()];
+    let byte = [std::io::IoSlice::new(b"x")];
+    let gift = [ControlMessage::ScmRights(&fds)];
+    socket::sendmsg::<()>(to.as_raw_fd(), &byte, &gift, MsgFlags::empty(), None).map(drop)
 }
 
 /// Receives one descriptor.
@@ -268,11 +279,18 @@ impl Actor {
             }
             ["set", s, option, value] => set(self.fd(s)?, option, number(value)?)?,
             ["give", w, s] => {
-                let gifts = &self.workers.get(w).ok_or(Errno::ECHILD)?.gifts;
-                let fds = [self.fd(s)?.as_raw_fd()];
-                let byte = [std::io::IoSlice::new(b"x")];
-                let gift = [ControlMessage::ScmRights(&fds)];
-                socket::sendmsg::<()>(gifts.as_raw_fd(), &byte, &gift, MsgFlags::empty(), None)?;
+                give(&self.workers.get(w).ok_or(Errno::ECHILD)?.gifts, self.fd(s)?)?;
+            }
+            ["hand", s] => give(self.parent.as_ref().ok_or(Errno::ECHILD)?, self.fd(s)?)?,
+            ["receive", w, s] => {
+                let raw = take(&self.workers.get(w).ok_or(Errno::ECHILD)?.gifts)?;
+                return Ok(self.adopt(s, raw));
+            }
+            ["leave", w] => {
+                // A worker ends when its commands do.
+                let Worker { pid, commands, .. } = self.workers.remove(w).ok_or(Errno::ECHILD)?;
+                drop(commands);
+                waitpid(pid, None)?;
             }
             ["take", s] => {
                 let raw = take(self.parent.as_ref().ok_or(Errno::ECHILD)?)?;
@@ -304,6 +322,14 @@ impl Actor {
             ["so_error", s] => {
                 let error = socket::getsockopt(self.fd(s)?, sockopt::SocketError)?;
                 return Ok(vec![("n", json!(error))]);
+            }
+            ["unacked", s] => {
+                let mut bytes: libc::c_int = 0;
+                // SAFETY: the number is valid for the call.
+                Errno::result(unsafe {
+                    libc::ioctl(self.fd(s)?.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes)
+                })?;
+                return Ok(vec![("n", json!(bytes))]);
             }
             ["shutdown", s] => socket::shutdown(self.fd(s)?.as_raw_fd(), Shutdown::Write)?,
             ["linger0", s] => {
@@ -346,7 +372,7 @@ impl Actor {
         match unsafe { fork() }? {
             ForkResult::Parent { child } => {
                 let answers = BufReader::new(File::from(answer_out));
-                let worker = Worker { commands: File::from(command_in), answers, gifts: giver };
+                let worker = Worker { pid: child, commands: File::from(command_in), answers, gifts: giver };
                 self.workers.insert(name.into(), worker);
                 Ok(vec![("n", json!(child.as_raw()))])
             }

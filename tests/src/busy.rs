@@ -11,12 +11,12 @@ use crate::run::{bound_to_us, cpus, on_cpu};
 /// One spinning process per CPU, killed on drop.
 pub struct BusyCpus(Vec<Child>);
 
-/// Keeps every CPU busy with unrelated processes, for a minute at most. `peer` is the peer program.
-pub fn busy_cpus(peer: &Path) -> Result<BusyCpus> {
+/// Keeps every CPU busy with unrelated processes, for so long at most. `peer` is the peer program.
+pub fn busy_cpus(peer: &Path, at_most: Duration) -> Result<BusyCpus> {
     let mut busy = BusyCpus(Vec::new());
     for cpu in 0..cpus() {
         let mut command = Command::new(peer);
-        command.args(["burn", "60"]).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(["burn", &at_most.as_secs().to_string()]).stdin(Stdio::null()).stdout(Stdio::null());
         let child =
             on_cpu(bound_to_us(&mut command), cpu).spawn().context("failed to start a busy process")?;
         busy.0.push(child);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// No wait of these tests is longer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// No peer lives longer, whatever happens to the test that started it.
 pub const LIFETIME_SECONDS: u32 = 180;

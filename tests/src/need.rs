@@ -13,7 +13,7 @@ fn missing() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("not root: namespaces and eBPF need it".into());
     }
-    for tool in ["ip", "jq"] {
+    for tool in ["ip", "jq", "nft", "ss"] {
         if std::process::Command::new(tool).arg("--version").output().is_err()
             && std::process::Command::new(tool).arg("-V").output().is_err()
         {
@@ -26,24 +26,32 @@ fn missing() -> Option<String> {
 /// True when a test that needs root and namespaces can run; otherwise says so, or fails where skips are not
 /// allowed. `tracer`: the test needs the binary too.
 pub fn satisfied(tracer: bool) -> bool {
-    static MACHINE: OnceLock<Option<String>> = OnceLock::new();
-    let mut reason = MACHINE.get_or_init(missing).clone();
-    if tracer && reason.is_none() {
-        reason = match connprobe() {
-            None => Some("CONNPROBE_BIN is not set".into()),
-            Some(path) if !path.is_file() => Some(format!("CONNPROBE_BIN: no such file: {}", path.display())),
-            Some(_) => None,
-        };
-    }
-    let Some(reason) = reason else { return true };
+    let Some(reason) = missing_for(tracer) else { return true };
     unavailable(&reason);
     false
 }
 
+/// Why such a test cannot run here, if it cannot.
+pub fn missing_for(tracer: bool) -> Option<String> {
+    static MACHINE: OnceLock<Option<String>> = OnceLock::new();
+    let reason = MACHINE.get_or_init(missing).clone();
+    if !tracer || reason.is_some() {
+        return reason;
+    }
+    match connprobe() {
+        None => Some("CONNPROBE_BIN is not set".into()),
+        Some(path) if !path.is_file() => Some(format!("CONNPROBE_BIN: no such file: {}", path.display())),
+        Some(_) => None,
+    }
+}
+
 /// Says why this test does not run here, or fails where skips are not allowed.
 pub fn unavailable(reason: &str) {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("?");
+    skip(std::thread::current().name().unwrap_or("?"), reason);
+}
+
+/// The same for a test of that name.
+pub fn skip(test: &str, reason: &str) {
     let strict = ["CI", "CONNPROBE_REQUIRE_ALL"].into_iter().any(|v| std::env::var_os(v).is_some());
     assert!(!strict, "{test} must run here: {reason}");
     // Not `eprintln!`: libtest would keep it to itself for a test that passes.

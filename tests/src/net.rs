@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::{Context, Result, anyhow};
@@ -33,6 +33,7 @@ pub fn shared_host() -> impl Drop {
 pub struct Ns {
     name: String,
     inode: u32,
+    deleted: AtomicBool,
 }
 
 impl Ns {
@@ -43,7 +44,7 @@ impl Ns {
         SWEPT.call_once(sweep);
         let name = format!("cp-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         output("ip", &["netns", "add", &name])?;
-        let mut ns = Self { name, inode: 0 };
+        let mut ns = Self { name, inode: 0, deleted: AtomicBool::new(false) };
         ns.inode = u32::try_from(std::fs::metadata(ns.path())?.ino())?;
         ns.ip(&["link", "set", "lo", "up"])?;
         Ok(ns)
@@ -94,9 +95,19 @@ impl Ns {
     }
 }
 
+impl Ns {
+    /// Takes its name away: it lives on while a process or a socket is in it.
+    pub fn delete(&self) -> Result<()> {
+        match self.deleted.swap(true, Ordering::Relaxed) {
+            true => Ok(()),
+            false => output("ip", &["netns", "del", &self.name]).map(drop),
+        }
+    }
+}
+
 impl Drop for Ns {
     fn drop(&mut self) {
-        if let Err(e) = output("ip", &["netns", "del", &self.name]) {
+        if let Err(e) = self.delete() {
             eprintln!("left behind: {e:#}");
         }
     }
@@ -155,11 +166,10 @@ impl Net {
         for (side, (device, ns, end_v4, end_v6)) in (0u8..).zip(sides) {
             link(router, device, ns)?;
             let (via_v4, via_v6) = (v4(subnet, side * 128 + 126), v6(subnet, side, 126));
-            address(ns, "veth", &format!("{end_v4}/25"), &format!("{end_v6}/64"))?;
-            address(router, device, &format!("{via_v4}/25"), &format!("{via_v6}/64"))?;
             let (there_v4, there_v6) = (v4(subnet, (1 - side) * 128), v6(subnet, 1 - side, 0));
-            ns.ip(&["route", "add", &format!("{there_v4}/25"), "via", &via_v4.to_string()])?;
-            ns.ip(&["route", "add", &format!("{there_v6}/64"), "via", &via_v6.to_string()])?;
+            let routes = [format!("{there_v4}/25 via {via_v4}"), format!("{there_v6}/64 via {via_v6}")];
+            start(ns, "veth", [&format!("{end_v4}/25"), &format!("{end_v6}/64")], &routes)?;
+            start(router, device, [&format!("{via_v4}/25"), &format!("{via_v6}/64")], &[])?;
         }
         Ok(net)
     }
@@ -170,7 +180,7 @@ impl Net {
         for (ns, v4, v6) in
             [(&net.client, net.client_v4(), net.client_v6()), (&net.server, net.server_v4(), net.server_v6())]
         {
-            address(ns, "veth", &format!("{v4}/24"), &format!("{v6}/64"))?;
+            start(ns, "veth", [&format!("{v4}/24"), &format!("{v6}/64")], &[])?;
         }
         Ok(net)
     }
@@ -185,6 +195,17 @@ impl Net {
     /// The namespace between the two, in a net that has one.
     pub fn router(&self) -> Result<&Ns> {
         self.router.as_ref().context("a net without a router")
+    }
+
+    /// How each of its addresses begins, and no other of a net that is there.
+    pub fn beginnings(&self) -> [String; 2] {
+        let [high, low] = self.subnet.to_be_bytes();
+        [format!("10.{high}.{low}."), format!("fd00:c0:{:x}:", self.subnet)]
+    }
+
+    /// Its namespaces, to be kept or dropped.
+    pub fn into_namespaces(self) -> Vec<Ns> {
+        [self.client, self.server].into_iter().chain(self.router).collect()
     }
 
     /// 1 if the server is in a subnet of its own.
@@ -245,15 +266,23 @@ fn link(one: &Ns, device: &str, other: &Ns) -> Result<()> {
     Ok(())
 }
 
-/// Gives a device its addresses and starts it.
-fn address(ns: &Ns, device: &str, v4: &str, v6: &str) -> Result<()> {
-    // Nor wait for the link-local address: without it, no neighbour answers in the first second.
-    ns.sh(&format!("echo 0 > /proc/sys/net/ipv6/conf/{device}/accept_dad"))?;
-    ns.ip(&["address", "add", v4, "dev", device])?;
-    ns.ip(&["address", "add", v6, "dev", device, "nodad"])?;
-    ns.ip(&["link", "set", device, "up"])?;
+/// Gives a device its addresses, starts it and adds the routes that lead through it, by one shell.
+fn start(ns: &Ns, device: &str, addresses: [&str; 2], routes: &[String]) -> Result<()> {
+    let [v4, v6] = addresses;
+    let routes: String = routes.iter().map(|route| format!("route add {route}\n")).collect();
+    // No waiting for the link-local address either: without it, no neighbour answers in the first second.
     // Where the kernel has no RPS the test still holds, it only proves less.
     let mask = 1u64 << ((cpus() - 1) % 32);
-    let _ = ns.sh(&format!("printf %x {mask} > /sys/class/net/{device}/queues/rx-0/rps_cpus"));
-    Ok(())
+    ns.sh(&format!(
+        "set -e\n\
+        echo 0 > /proc/sys/net/ipv6/conf/{device}/accept_dad\n\
+        ip -batch - <<END\n\
+        address add {v4} dev {device}\n\
+        address add {v6} dev {device} nodad\n\
+        link set {device} up\n\
+        {routes}\
+        END\n\
+        printf %x {mask} > /sys/class/net/{device}/queues/rx-0/rps_cpus || true"
+    ))
+    .map(drop)
 }

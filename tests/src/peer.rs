@@ -2,17 +2,18 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::errno::Errno;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::PATIENCE;
 use crate::net::Ns;
+use crate::records::and;
 use crate::run::{bound_to_us, in_netns, lines, on_cpu};
 
 /// The answer to one command.
@@ -64,6 +65,7 @@ pub struct Peer {
     stdin: Option<ChildStdin>,
     answers: Receiver<String>,
     args: Vec<String>,
+    program: PathBuf,
 }
 
 impl Peer {
@@ -82,7 +84,7 @@ impl Peer {
         let args = std::iter::once(program.to_string_lossy().into_owned())
             .chain(args.iter().map(ToString::to_string))
             .collect();
-        Ok(Self { child, stdin, answers, args })
+        Ok(Self { child, stdin, answers, args, program: program.into() })
     }
 
     /// Its process id.
@@ -163,4 +165,22 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Pattern: owned by this peer, run by root.
+pub fn owned_by(peer: &Peer) -> Value {
+    json!({
+        "pid": peer.pid(), "comm": "peer", "exe": peer.program, "cmdline": peer.cmdline(), "uid": 0,
+        "user": "root",
+    })
+}
+
+/// Pattern: owned by this peer, which connected.
+pub fn connected_by(peer: &Peer) -> Value {
+    and(&owned_by(peer), &json!({ "pid_source": "connect", "role": "client" }))
+}
+
+/// Pattern: owned by this peer, which accepted.
+pub fn accepted_by(peer: &Peer) -> Value {
+    and(&owned_by(peer), &json!({ "pid_source": "accept", "role": "server" }))
 }

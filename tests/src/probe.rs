@@ -1,5 +1,6 @@
 //! Running connprobe and waiting for what it prints.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -38,14 +39,19 @@ pub fn parse(line: &str) -> Result<Record> {
     let errors: Vec<String> =
         schema()?.iter_errors(&json).map(|e| format!("{}: {e}", e.instance_path())).collect();
     ensure!(errors.is_empty(), "against the schema:\n{}\nin {line}", errors.join("\n"));
-    Ok(Record { json, arrived: now_ns() })
+    Ok(Record { json: json.into(), arrived: now_ns() })
 }
+
+/// How many records a failure lists.
+const SHOWN: usize = 100;
 
 #[derive(Default)]
 struct Heard {
     records: Vec<Record>,
     wrong: Vec<String>,
     ended: bool,
+    /// Who else hears the records of a network namespace.
+    followers: HashMap<u64, Arc<Shared>>,
 }
 
 #[derive(Default)]
@@ -57,6 +63,62 @@ struct Shared {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, line: Result<Record>) {
+        let mut heard = self.lock();
+        match line {
+            Ok(record) => {
+                let netns = record.number("netns").unwrap_or(0);
+                if let Some(follower) = heard.followers.get(&netns) {
+                    follower.hear(Ok(record.clone()));
+                }
+                heard.records.push(record);
+            }
+            Err(e) => heard.wrong.push(format!("{e:#}")),
+        }
+        self.changed.notify_all();
+    }
+
+    fn end(&self) {
+        let mut heard = self.lock();
+        heard.followers.values().for_each(|follower| follower.end());
+        heard.ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until `found` finds what it looks for among all records so far.
+    fn wait_until<T>(&self, what: &str, found: impl Fn(&[Record]) -> Option<T>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut heard = self.lock();
+        loop {
+            if let Some(found) = found(&heard.records) {
+                return Ok(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if heard.ended || left.is_zero() {
+                let why = if heard.ended { "connprobe ended" } else { "too late" };
+                let last = heard.records.len().saturating_sub(SHOWN);
+                let (all, wrong) = (listing(&heard.records[last..]), heard.wrong.join("\n"));
+                bail!("{why}: never saw {what} among:\n{all}\n{wrong}");
+            }
+            heard = self.changed.wait_timeout(heard, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// The records of some network namespaces, from the moment they are followed.
+pub struct Followed(Arc<Shared>);
+
+impl Followed {
+    /// Waits until `found` finds what it looks for among all records so far.
+    pub fn wait_until<T>(&self, what: &str, found: impl Fn(&[Record]) -> Option<T>) -> Result<T> {
+        self.0.wait_until(what, found)
+    }
+
+    /// All records so far.
+    pub fn records(&self) -> Vec<Record> {
+        self.0.lock().records.clone()
     }
 }
 
@@ -160,16 +222,9 @@ impl Probe {
         let theirs = Arc::clone(&shared);
         let reader = std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
-                let parsed = parse(&line);
-                let mut heard = theirs.lock();
-                match parsed {
-                    Ok(record) => heard.records.push(record),
-                    Err(e) => heard.wrong.push(format!("{e:#}")),
-                }
-                theirs.changed.notify_all();
+                theirs.hear(parse(&line));
             }
-            theirs.lock().ended = true;
-            theirs.changed.notify_all();
+            theirs.end();
         });
         Ok(Self { child, shared, reader: Some(reader), errors })
     }
@@ -191,20 +246,16 @@ impl Probe {
 
     /// Waits until `found` finds what it looks for among all records so far.
     pub fn wait_until<T>(&self, what: &str, found: impl Fn(&[Record]) -> Option<T>) -> Result<T> {
-        let deadline = Instant::now() + PATIENCE;
+        self.shared.wait_until(what, found)
+    }
+
+    /// Hears the records of these namespaces from now on. Who followed one of them before, and lets it be used
+    /// again by another, hears of it no more.
+    pub fn follow(&self, netns: &[u32]) -> Followed {
+        let follower = Arc::new(Shared::default());
         let mut heard = self.shared.lock();
-        loop {
-            if let Some(found) = found(&heard.records) {
-                return Ok(found);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if heard.ended || left.is_zero() {
-                let why = if heard.ended { "connprobe ended" } else { "too late" };
-                let (all, wrong) = (listing(&heard.records), heard.wrong.join("\n"));
-                bail!("{why}: never saw {what} among:\n{all}\n{wrong}");
-            }
-            heard = self.shared.changed.wait_timeout(heard, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        heard.followers.extend(netns.iter().map(|netns| (u64::from(*netns), Arc::clone(&follower))));
+        Followed(follower)
     }
 
     /// Ends it with SIGTERM, as a service manager does.

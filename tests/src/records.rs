@@ -1,6 +1,7 @@
 //! Selecting from what connprobe printed, and what must hold for all of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use serde_json::{Map, Value};
@@ -8,8 +9,8 @@ use serde_json::{Map, Value};
 /// One record, and when its line was read.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The JSON object.
-    pub json: Value,
+    /// The JSON object, shared by all who look at it.
+    pub json: Arc<Value>,
     /// `CLOCK_MONOTONIC` at its arrival, ns.
     pub arrived: u64,
 }
@@ -130,7 +131,7 @@ mod tests {
 
     fn life(events: &[(&str, &str)]) -> Vec<Record> {
         let record = |&(event, role): &(&str, &str)| Record {
-            json: json!({ "event": event, "role": role, "conn": "1" }),
+            json: json!({ "event": event, "role": role, "conn": "1" }).into(),
             arrived: 0,
         };
         events.iter().map(record).collect()
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn null_in_a_pattern_means_absent() {
-        let record = Record { json: json!({ "event": "closed", "pid": 1 }), arrived: 0 };
+        let record = Record { json: json!({ "event": "closed", "pid": 1 }).into(), arrived: 0 };
         assert!(record.is(&json!({ "pid": 1, "error": null })));
         assert!(!record.is(&json!({ "pid": null })));
         assert!(!record.is(&json!({ "error": "EPIPE" })));
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn a_hole_in_seq_is_wrong() {
         let record =
-            |seq: u64, event: &str| Record { json: json!({ "seq": seq, "event": event }), arrived: 0 };
+            |seq: u64, event: &str| Record { json: json!({ "seq": seq, "event": event }).into(), arrived: 0 };
         assert!(must_be_whole(&[record(1, "start"), record(2, "stop")]).is_ok());
         assert!(must_be_whole(&[record(1, "start"), record(3, "stop")]).is_err());
         assert!(must_be_whole(&[record(1, "stop"), record(2, "start")]).is_err());

@@ -14,13 +14,17 @@ use tally::{Reader, Tally};
 
 /// Runs all tests: unit, scenario and command line first, then end-to-end on this kernel as root.
 ///
+/// The end-to-end tests end with the fault lab: every way a connection can fail or end, made for real, and the
+/// cause that connprobe gives for it. `--faults` goes through the lab alone, twenty times.
+///
 /// A test that cannot run here is counted and listed with its reason. The last line on standard output
 /// is always `N passed, N failed, N skipped`; the exit code is 1 when anything failed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask test\n  \
     cargo xtask test --no-e2e                    nothing that needs root\n  \
-    cargo xtask test --dev --filter refused      tests with \"refused\" in their name, quickly")]
+    cargo xtask test --dev --filter refused      tests with \"refused\" in their name, quickly\n  \
+    cargo xtask test --faults                    the fault lab 20 times, and its matrix of causes")]
 pub(crate) struct Args {
     /// Run only tests whose name contains this
     #[arg(long, value_name = "NAME")]
@@ -31,16 +35,19 @@ pub(crate) struct Args {
     /// Leave out everything but the end-to-end tests
     #[arg(long, conflicts_with = "no_e2e")]
     only_e2e: bool,
-    /// Also run the fault lab: a router between two namespaces, and everything it can do to a connection
+    /// Run the fault lab and nothing else, and print the causes wanted against the causes given
     #[arg(long, conflicts_with = "no_e2e")]
     faults: bool,
+    /// How many times to go through the fault lab
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "faults")]
+    runs: u32,
     #[command(flatten)]
     profile: build::Profile,
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
-    if !args.only_e2e {
+    if !args.only_e2e && !args.faults {
         run(workspace::cargo().args(["test", "--no-fail-fast"]).args(&args.filter), &mut tally)?;
     }
     // What keeps the end-to-end tests from starting is a failure like theirs: counted, and listed at the end.
@@ -64,16 +71,17 @@ fn end_to_end(args: &Args, tally: &mut Tally) -> Result<()> {
     }
     let toolchain = setup::for_test()?;
     let binary = build::connprobe(args.profile, &toolchain)?;
-    command
-        .args(["test", "--package", "e2e", "--no-fail-fast"])
-        .args(&args.filter)
-        // One after the other: a tracer that attaches or detaches beside another has been seen to cost the other
-        // an event. Without --show-output libtest keeps the SKIP lines of tests that pass to itself.
-        .args(["--", "--show-output", "--test-threads=1"])
-        .env("CONNPROBE_BIN", binary);
-    if !args.faults {
-        command.args(["--skip", "lab_"]);
+    command.args(["test", "--package", "e2e", "--no-fail-fast"]).env("CONNPROBE_BIN", binary);
+    if args.faults {
+        command.args(["--test", "lab"]).env("CONNPROBE_LAB_RUNS", args.runs.to_string());
     }
+    command
+        .args(&args.filter)
+        // Without it libtest keeps the SKIP lines of tests that pass to itself.
+        .args(["--", "--show-output"])
+        // One after the other: each starts a tracer, which needs its time on a busy machine. The lab, which has one
+        // tracer for all, plays several scenarios at once.
+        .env("RUST_TEST_THREADS", "1");
     run(&mut command, tally)
 }
 

@@ -8,10 +8,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 fn main() -> Result<()> {
-    // Whatever happens to the test, this process ends.
-    nix::unistd::alarm::set(e2e::clock::LIFETIME_SECONDS);
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if args.first() != Some(&"burn") {
+        // Whatever happens to the test, this process ends. The busy ones end by themselves.
+        nix::unistd::alarm::set(e2e::clock::LIFETIME_SECONDS);
+    }
+    match args.as_slice() {
         ["obey", ..] => e2e::actor::obey(std::io::stdin(), std::io::stdout()),
         ["obey-again", name] => e2e::actor::obey_again(std::io::stdin(), std::io::stdout(), name),
         ["once", addr, ..] => once(addr.parse()?),
@@ -20,8 +23,14 @@ fn main() -> Result<()> {
         ["flood-client", port, total, threads] => {
             e2e::flood::connect(port.parse()?, total.parse()?, threads.parse()?)
         }
+        ["ordinary-server", ip] => e2e::ordinary::serve(ip.parse()?),
+        ["ordinary-client", total, ats @ ..] => {
+            let ats = ats.iter().map(|at| at.parse()).collect::<Result<Vec<_>, _>>()?;
+            e2e::ordinary::connect(&ats, total.parse()?)
+        }
         _ => bail!(
-            "usage: peer obey | once ADDR | burn SECONDS | flood-server THREADS | flood-client PORT TOTAL THREADS"
+            "usage: peer obey | once ADDR | burn SECONDS | flood-server THREADS | \
+            flood-client PORT TOTAL THREADS | ordinary-server IP | ordinary-client TOTAL ADDR…"
         ),
     }
 }

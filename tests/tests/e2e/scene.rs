@@ -1,14 +1,16 @@
 //! What most tests start with: two namespaces, busy CPUs, and who must own what.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::busy::{BusyCpus, busy_cpus};
 use e2e::need;
 use e2e::net::{Net, Ns};
 use e2e::peer::Peer;
+pub(crate) use e2e::peer::{accepted_by, connected_by, owned_by};
 use e2e::probe::{Probe, Run};
-use e2e::records::{Record, and, must_be_once, only};
+use e2e::records::{Record, must_be_once, only};
 use serde_json::{Value, json};
 
 /// The peer program.
@@ -25,12 +27,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// For a test of connprobe; `None` when the test is skipped.
     pub(crate) fn traced() -> Result<Option<Self>> {
-        if need::satisfied(true) { Self::with(Net::new).map(Some) } else { Ok(None) }
-    }
-
-    /// The same with a router between the two.
-    pub(crate) fn routed() -> Result<Option<Self>> {
-        if need::satisfied(true) { Self::with(Net::routed).map(Some) } else { Ok(None) }
+        if need::satisfied(true) { Self::with(Net::new()?).map(Some) } else { Ok(None) }
     }
 
     /// Two namespaces and CPUs that are left alone: for clients that measure.
@@ -41,14 +38,18 @@ impl Scene {
         Ok(Some(Self { net: Net::new()?, busy: BusyCpus::none() }))
     }
 
-    /// For a test of the harness alone.
-    pub(crate) fn untraced() -> Result<Option<Self>> {
-        if need::satisfied(false) { Self::with(Net::new).map(Some) } else { Ok(None) }
+    /// Two namespaces with a router between them, and busy CPUs.
+    pub(crate) fn routed() -> Result<Option<Self>> {
+        if need::satisfied(true) { Self::with(Net::routed()?).map(Some) } else { Ok(None) }
     }
 
-    fn with(net: fn() -> Result<Net>) -> Result<Self> {
-        let net = net()?;
-        Ok(Self { net, busy: busy_cpus(peer_program())? })
+    /// For a test of the harness alone.
+    pub(crate) fn untraced() -> Result<Option<Self>> {
+        if need::satisfied(false) { Self::with(Net::new()?).map(Some) } else { Ok(None) }
+    }
+
+    fn with(net: Net) -> Result<Self> {
+        Ok(Self { net, busy: busy_cpus(peer_program(), Duration::from_secs(60))? })
     }
 
     /// A steered program in the client's namespace.
@@ -134,22 +135,4 @@ fn the<'a>(records: &'a [Record], event: &str, pattern: &Value) -> Result<&'a Re
 /// A steered program in a namespace; `name` is only for its command line.
 pub(crate) fn steered(ns: &Ns, name: &str) -> Result<Peer> {
     Peer::spawn(peer_program(), &["obey", name], ns, true)
-}
-
-/// Pattern: owned by this peer, run by root.
-pub(crate) fn owned_by(peer: &Peer) -> Value {
-    json!({
-        "pid": peer.pid(), "comm": "peer", "exe": peer_program(), "cmdline": peer.cmdline(),
-        "uid": 0, "user": "root",
-    })
-}
-
-/// Pattern: owned by this peer, which connected.
-pub(crate) fn connected_by(peer: &Peer) -> Value {
-    and(&owned_by(peer), &json!({ "pid_source": "connect", "role": "client" }))
-}
-
-/// Pattern: owned by this peer, which accepted.
-pub(crate) fn accepted_by(peer: &Peer) -> Value {
-    and(&owned_by(peer), &json!({ "pid_source": "accept", "role": "server" }))
 }

@@ -60,7 +60,8 @@ fn told(file: &Path, net: &Net) -> Result<Told> {
         let line = line?;
         told.lines += 1;
         let sampled = told.lines % SAMPLE == 0;
-        let record: Value = if sampled { parse(&line)?.json } else { serde_json::from_str(&line)? };
+        let record: Value =
+            if sampled { Value::clone(&parse(&line)?.json) } else { serde_json::from_str(&line)? };
         ensure!(record["seq"].as_u64() == Some(told.lines), "seq must be {} in {line}", told.lines);
         let event = record["event"].as_str().context("no event")?;
         if event == "lost" {

@@ -34,9 +34,9 @@ impl Reader {
             self.failed_count += count(result, "failed");
         } else if let Some(test) = line.strip_prefix("test ") {
             if let Some((name, _)) = test.split_once(" ... FAILED") {
-                self.failed.push(name.to_owned());
+                self.failed.push(name.trim_end().to_owned());
             } else if let Some((name, _)) = test.split_once(" ... ignored") {
-                self.ignored.push(name.to_owned());
+                self.ignored.push(name.trim_end().to_owned());
             }
         }
         !self.in_successes
@@ -158,6 +158,17 @@ mod tests {
         assert_eq!(tally.line(), "4 passed, 1 failed, 0 skipped");
         assert_eq!(tally.failed(), ["refused"]);
         assert!(shown.contains(&"panicked".to_owned()) && !shown.contains(&"noise".to_owned()));
+    }
+
+    #[test]
+    fn names_may_be_padded() {
+        let (tally, _) = tally(
+            "test attempts::refused    ... FAILED\n\
+             test attempts::timed_out  ... ok\n\
+             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            false,
+        );
+        assert_eq!(tally.failed(), ["attempts::refused"]);
     }
 
     #[test]

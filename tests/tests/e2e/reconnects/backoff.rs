@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::chain::{Comparison, Saw};
 use super::scene::{Backoff, Client, DOUBLING, count, scene, stop};
-use crate::lab::Lab;
+use crate::scene::Scene;
 
 /// The server is back on its port and takes the client that comes.
 fn back(server: &mut Peer, at: SocketAddr, client: &mut Client) -> Result<()> {
@@ -119,28 +119,28 @@ fn a_client_that_starts_before_its_server_is_in_an_outage_since_its_first_failur
 
 #[test]
 fn attempts_that_the_client_gives_up_count_without_an_errno() -> Result<()> {
-    let Some(lab) = Lab::new()? else { return Ok(()) };
+    let Some(routed) = Scene::routed()? else { return Ok(()) };
     let Some((_, [])) = scene([], &[])? else { return Ok(()) };
     let probe = Probe::start(&[])?;
-    let mut server = lab.server()?;
-    let at = server.listen("l", lab.net.server_at(0), 16)?;
+    let mut server = routed.server()?;
+    let at = server.listen("l", routed.net.server_at(0), 16)?;
     let impatient = Backoff { patience: 0.15, ..DOUBLING };
-    let mut client = Client::start(&lab.net.client, "plain", at, impatient)?;
+    let mut client = Client::start(&routed.net.client, "plain", at, impatient)?;
     server.ask("accept l s")?;
     client.connected()?;
     // The reset passes, new connections do not.
-    lab.filter(lab.router()?, "forward", "tcp flags & (syn | ack) == syn drop")?;
+    routed.net.router()?.filters("forward", &["tcp flags & (syn | ack) == syn drop"])?;
     server.ask("linger0 s")?;
     server.ask("close s")?;
     client.lost()?;
     client.failed(3)?;
-    lab.mend(lab.router()?)?;
+    routed.net.router()?.mend()?;
     server.begin("accept l s")?;
     client.connected()?;
     server.finish()?;
     client.kill()?;
     server.kill()?;
-    let ends = stop(&lab, probe)?;
+    let ends = stop(&routed, probe)?;
     let mut comparison = Comparison::new();
     comparison.check(&client.log, &ends.client)?;
     comparison.report();

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::chain::{Comparison, Moment};
 use super::scene::stop;
-use crate::lab::Lab;
 use crate::scene::{Scene, accepted_by};
 
 /// How long the server leaves a connection in its queue, milliseconds.
@@ -63,10 +62,10 @@ fn a_client_that_resets_and_comes_back_is_news_to_its_server() -> Result<()> {
 
 #[test]
 fn a_client_that_vanished_and_comes_back_is_news_to_its_server() -> Result<()> {
-    let Some(lab) = Lab::new()? else { return Ok(()) };
+    let Some(scene) = Scene::routed()? else { return Ok(()) };
     let probe = Probe::start(&[])?;
-    let (mut client, mut server) = (lab.client()?, lab.server()?);
-    let at = server.listen("l", lab.net.server_at(0), 16)?;
+    let (mut client, mut server) = (scene.client()?, scene.server()?);
+    let at = server.listen("l", scene.net.server_at(0), 16)?;
     server.begin("accept l s")?;
     client.connect("gone", at)?;
     server.finish()?;
@@ -75,16 +74,16 @@ fn a_client_that_vanished_and_comes_back_is_news_to_its_server() -> Result<()> {
     }
     // Nobody but the server can say when it is told that the client is gone.
     put_ahead(i32::try_from(server.pid())?);
-    lab.cut()?;
+    scene.net.cut()?;
     let lost = server.try_to("recv s 1")?;
     assert_eq!(lost.errno(), Some(Errno::ETIMEDOUT));
-    lab.mend(lab.router()?)?;
+    scene.net.router()?.mend()?;
     server.begin("accept l t")?;
     let back = client.connect("c", at)?;
     server.finish()?;
     client.kill()?;
     server.kill()?;
-    let ends = stop(&lab, probe)?;
+    let ends = stop(&scene, probe)?;
     let told =
         ends.server("reconnected", &and(&accepted_by(&server), &json!({ "local_port": at.port() })))?;
     must_be_back(told, &json!("keepalive_timeout"), Moment::at(lost.t1()), during(&back))
