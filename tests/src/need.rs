@@ -58,6 +58,13 @@ pub fn skip(test: &str, reason: &str) {
     let _ = nix::unistd::write(std::io::stderr(), format!("SKIP {test}: {reason}\n").as_bytes());
 }
 
+/// Says that this test, should it fail, is to be run again: the kernel hid this event from connprobe.
+pub fn again(event: &str) {
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    // As for a skip.
+    let _ = nix::unistd::write(std::io::stderr(), format!("HIDDEN {test}: {event}\n").as_bytes());
+}
+
 /// Kernel release as (major, minor).
 pub fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

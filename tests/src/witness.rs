@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,16 +27,28 @@ const EVENTS: [&str; 5] = [
     "tcp/tcp_destroy_sock",
 ];
 const INSTANCE: &str = "connprobe-lab-";
-/// How long the trace may lag behind.
-const LAG: Duration = Duration::from_secs(1);
+/// Marks in the trace, so that its reader can be waited for.
+const MARK: &str = "connprobe-lab-mark-";
+/// How long the reader may lag behind.
+const LAG: Duration = Duration::from_secs(2);
 
-type Lines = Arc<(Mutex<Vec<String>>, Condvar)>;
+/// What the reader has read.
+#[derive(Default)]
+struct Seen {
+    /// Lines of process 1's threads.
+    hidden: Vec<String>,
+    /// The last mark.
+    mark: u32,
+}
+
+type Shared = Arc<(Mutex<Seen>, Condvar)>;
 
 /// Reads the trace until it is dropped.
 pub struct Witness {
     root: tempfile::TempDir,
     instance: PathBuf,
-    hidden: Lines,
+    read: Shared,
+    marks: AtomicU32,
     over: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
 }
@@ -49,9 +61,11 @@ impl Witness {
         mount(none, root.path(), Some("tracefs"), MsFlags::empty(), none)
             .context("failed to mount tracefs")?;
         sweep(&root.path().join("instances"));
-        let instance = root.path().join("instances").join(format!("{INSTANCE}{}", std::process::id()));
-        let (hidden, over) = (Lines::default(), Arc::new(AtomicBool::new(false)));
-        let mut witness = Self { root, instance, hidden, over, reader: None };
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("{INSTANCE}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let instance = root.path().join("instances").join(name);
+        let (read, over) = (Shared::default(), Arc::new(AtomicBool::new(false)));
+        let mut witness = Self { root, instance, read, marks: AtomicU32::new(0), over, reader: None };
         fs::create_dir(&witness.instance).context("failed to make an instance of the trace")?;
         fs::write(witness.instance.join("buffer_size_kb"), "8192")?;
         for event in EVENTS {
@@ -60,29 +74,31 @@ impl Witness {
         }
         let pipe = witness.instance.join("trace_pipe");
         let pipe = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(pipe)?;
-        let (hidden, over) = (Arc::clone(&witness.hidden), Arc::clone(&witness.over));
-        witness.reader = Some(std::thread::spawn(move || follow(pipe, &hidden, &over)));
+        let (read, over) = (Arc::clone(&witness.read), Arc::clone(&witness.over));
+        witness.reader = Some(std::thread::spawn(move || follow(pipe, &read, &over)));
         Ok(witness)
     }
 
-    /// What happened to sockets with an address of that beginning while process 1 was current, now or a moment ago.
+    /// What happened to sockets with an address of that beginning while process 1 was current, up to now.
     pub fn hidden(&self, prefixes: &[String]) -> Vec<String> {
         let is_ours = |line: &&String| {
             prefixes
                 .iter()
                 .any(|p| line.contains(&format!("addr={p}")) || line.contains(&format!("addrv6={p}")))
         };
-        let (all, changed) = &*self.hidden;
+        let mark = self.marks.fetch_add(1, Ordering::Relaxed) + 1;
+        let marked = fs::write(self.instance.join("trace_marker"), format!("{MARK}{mark}\n")).is_ok();
+        let (read, changed) = &*self.read;
         let deadline = Instant::now() + LAG;
-        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let found: Vec<_> = all.iter().filter(is_ours).cloned().collect();
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        while marked && read.mark < mark {
             let left = deadline.saturating_duration_since(Instant::now());
-            if !found.is_empty() || left.is_zero() {
-                return found;
+            if left.is_zero() {
+                break;
             }
-            all = changed.wait_timeout(all, left).unwrap_or_else(PoisonError::into_inner).0;
+            read = changed.wait_timeout(read, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        read.hidden.iter().filter(is_ours).cloned().collect()
     }
 }
 
@@ -96,7 +112,7 @@ impl Drop for Witness {
 }
 
 /// Keeps the lines of process 1's threads.
-fn follow(mut pipe: File, hidden: &Lines, over: &AtomicBool) {
+fn follow(mut pipe: File, read: &Shared, over: &AtomicBool) {
     let (mut text, mut chunk) = (Vec::new(), vec![0; 65_536]);
     while !over.load(Ordering::Relaxed) {
         if !readable(&pipe, Duration::from_millis(200)).unwrap_or(false) {
@@ -107,10 +123,13 @@ fn follow(mut pipe: File, hidden: &Lines, over: &AtomicBool) {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines: Vec<u8> = text.drain(..whole).collect();
         let lines = String::from_utf8_lossy(&lines);
-        let new: Vec<String> =
-            lines.lines().filter(|line| is_of_process_1(line)).map(str::to_owned).collect();
-        hidden.0.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
-        hidden.1.notify_all();
+        let new = lines.lines().filter(|line| is_of_process_1(line)).map(str::to_owned);
+        let mark = lines.lines().filter_map(|line| line.split_once(MARK)?.1.trim().parse().ok()).max();
+        let (read, changed) = &**read;
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.hidden.extend(new);
+        read.mark = read.mark.max(mark.unwrap_or(0));
+        changed.notify_all();
     }
 }
 
@@ -127,7 +146,7 @@ fn is_of_process_1(line: &str) -> bool {
 fn sweep(instances: &Path) {
     for entry in fs::read_dir(instances).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(INSTANCE));
+        let pid = name.to_str().and_then(|name| name.strip_prefix(INSTANCE)?.split('-').next());
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             let _ = fs::remove_dir(entry.path());
         }

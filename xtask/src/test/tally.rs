@@ -1,6 +1,6 @@
 //! Counts tests from what libtest prints, and skips from the lines that the tests print.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one `cargo test` printed, line by line.
 #[derive(Default)]
@@ -11,6 +11,13 @@ pub(crate) struct Reader {
     failed_count: usize,
     ignored: Vec<String>,
     skipped: BTreeMap<String, String>,
+    /// Tests of which the kernel hid something from connprobe.
+    hidden: BTreeSet<String>,
+    /// A test that failed has passed when it was run again.
+    passed_later: bool,
+    /// Test programs that failed, as cargo says, and those of them that told a result.
+    programs_failed: usize,
+    programs_told: usize,
     /// Inside the output of tests that passed, which is asked for only because of the skips.
     in_successes: bool,
 }
@@ -23,6 +30,11 @@ impl Reader {
             self.skipped.insert(test.trim().to_owned(), reason.trim().to_owned());
             return true;
         }
+        if let Some((test, _)) = line.strip_prefix("HIDDEN ").and_then(|line| line.split_once(": ")) {
+            self.hidden.insert(test.to_owned());
+            return true;
+        }
+        self.programs_failed += usize::from(line.starts_with("error: test failed, to rerun pass"));
         match line {
             "successes:" => self.in_successes = true,
             "failures:" => self.in_successes = false,
@@ -32,6 +44,7 @@ impl Reader {
             self.in_successes = false;
             self.passed += count(result, "passed");
             self.failed_count += count(result, "failed");
+            self.programs_told += usize::from(result.starts_with("FAILED"));
         } else if let Some(test) = line.strip_prefix("test ") {
             if let Some((name, _)) = test.split_once(" ... FAILED") {
                 self.failed.push(name.trim_end().to_owned());
@@ -40,6 +53,25 @@ impl Reader {
             }
         }
         !self.in_successes
+    }
+}
+
+impl Reader {
+    /// Tests that failed and of which the kernel hid something from connprobe: they may be run again.
+    pub(crate) fn to_be_run_again(&self) -> Vec<String> {
+        self.failed.iter().filter(|test| self.hidden.contains(*test)).cloned().collect()
+    }
+
+    /// Takes the result of running a failed test again.
+    pub(crate) fn passed_after_all(&mut self, test: &str) {
+        self.failed.retain(|failed| failed != test);
+        self.failed_count = self.failed_count.saturating_sub(1);
+        (self.passed, self.passed_later) = (self.passed + 1, true);
+    }
+
+    /// Whether no test failed.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.failed.is_empty() && self.failed_count == 0
     }
 }
 
@@ -66,9 +98,11 @@ impl Tally {
         self.skipped.extend(run.ignored.into_iter().map(|test| format!("{test}: marked #[ignore]")));
         let unnamed = run.failed_count.saturating_sub(run.failed.len());
         let counted = run.failed_count.max(run.failed.len());
+        let succeeded = succeeded || run.passed_later;
         self.failed.extend(run.failed);
         self.failed.extend(std::iter::repeat_n(format!("a test of {command}, see above"), unnamed));
-        if !succeeded && counted == 0 {
+        let died = run.programs_failed > run.programs_told;
+        if died || (!succeeded && counted == 0) {
             self.failed.push(format!("{command}: it ended without a result, see above"));
         }
     }
@@ -158,6 +192,42 @@ mod tests {
         assert_eq!(tally.line(), "4 passed, 1 failed, 0 skipped");
         assert_eq!(tally.failed(), ["refused"]);
         assert!(shown.contains(&"panicked".to_owned()) && !shown.contains(&"noise".to_owned()));
+    }
+
+    #[test]
+    fn a_test_that_passes_when_it_is_run_again_is_a_pass() {
+        let mut reader = Reader::default();
+        let output = "HIDDEN a::b: tokio-1 [001] tcp_receive_reset\n\
+            HIDDEN a::c: tokio-1 [001] tcp_receive_reset\n\
+            test a::b ... FAILED\n\
+            test a::c ... ok\n\
+            test a::d ... FAILED\n\
+            test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        output.lines().for_each(|line| {
+            reader.read(line);
+        });
+        assert_eq!(reader.to_be_run_again(), ["a::b"]);
+        reader.passed_after_all("a::b");
+        assert!(!reader.is_clean());
+        let mut tally = Tally::default();
+        tally.add(reader, false, "`cargo test`");
+        assert_eq!(
+            (&*tally.line(), tally.failed()),
+            ("2 passed, 1 failed, 0 skipped", &["a::d".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn a_program_that_dies_beside_one_that_fails_is_a_failure_of_its_own() {
+        let (tally, _) = tally(
+            "test a ... FAILED\n\
+             test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+             error: test failed, to rerun pass `-p e2e --test e2e`\n\
+             test b ... ok\n\
+             error: test failed, to rerun pass `-p e2e --test lab`",
+            false,
+        );
+        assert_eq!(tally.line(), "0 passed, 2 failed, 0 skipped");
     }
 
     #[test]
