@@ -82,9 +82,12 @@ pub fn all<'a>(findings: &'a Findings, clock: &Clock) -> Vec<Statement<'a>> {
         say("flapping", Weight::Failure, flapping(f, clock), &f.evidence);
     }
     for s in &findings.scans.rows {
-        say("port_scan", Weight::Notice, scan(s, clock), &s.evidence);
+        // What it tried before it was known as a scan, or afterwards.
+        let others = findings.knocks.rows.iter().find(|k| k.addr == s.addr).map_or(0, |k| k.count);
+        say("port_scan", Weight::Notice, scan(s, others, clock), &s.evidence);
     }
-    for k in &findings.knocks.rows {
+    let scans = |k: &&Knocks| findings.scans.rows.iter().any(|s| s.addr == k.addr);
+    for k in findings.knocks.rows.iter().filter(|k| !scans(k)) {
         say("refused_inbound", Weight::Notice, knocks(k, clock), &k.evidence);
     }
     for h in findings.handshakes.slowest.iter().filter(|h| h.connect_ns >= SLOW) {
@@ -198,13 +201,15 @@ pub(super) fn flapping(f: &Flap, clock: &Clock) -> String {
     }
 }
 
-/// A port scan.
-pub(super) fn scan(s: &Scan, clock: &Clock) -> String {
+/// A port scan, and `others` of its tries told elsewhere.
+pub(super) fn scan(s: &Scan, others: u64, clock: &Clock) -> String {
+    // A table may have no room for all of them.
+    let tries = Some(s.count.saturating_add(others)).filter(|tries| *tries >= u64::from(s.ports));
     format!(
-        "{} scanned this host: at least {} closed ports in {}{}",
+        "{} scanned this host: at least {} closed ports{}{}",
         address(s.addr),
         s.ports,
-        if s.count == 1 { "1 try".to_owned() } else { format!("{} tries", s.count) },
+        tries.map(|tries| format!(" in {tries} tries")).unwrap_or_default(),
         when(&s.evidence, clock)
     )
 }
