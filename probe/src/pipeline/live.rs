@@ -1,5 +1,7 @@
 //! The driver of a live trace: load, attach, snapshot, drop privileges, then run until told to stop.
 
+mod looks;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,14 +16,12 @@ use crate::enrich::resolve::Resolver;
 use crate::kernel::loader::{LoadError, Request, Tracer};
 use crate::kernel::overflows::Overflows;
 use crate::kernel::{clock, privilege};
-use crate::record::{EventName, LostWhere, Record};
+use crate::record::{EventName, Record};
 use crate::ring::Reader;
 use crate::sink::output::{self, Output, Status};
 
 /// Losses and the wall clock are looked at this often.
 const TICK: Duration = Duration::from_millis(500);
-/// Reading all open files of the host takes one part in so many of the time at most.
-const OWNERS_SHARE: u64 = 20;
 /// How long a reader that does not read is waited for when the user wants to go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -300,66 +300,6 @@ impl<D: Destination> Live<D> {
         self.handle(&Input::Tick(clock::boot_now(), clock::wall_offset()))
     }
 
-    /// Says what was lost since the last look. Events lost to a full ring buffer leave gaps in the table: it is
-    /// compared with what processes hold open.
-    fn look_for_losses(&mut self) -> Result<(), Error> {
-        let losses = self.tracer.lost_since();
-        let counts = [
-            (LostWhere::Ring, losses.ring),
-            (LostWhere::Hook, losses.hook),
-            (LostWhere::Sink, self.sink.output.dropped()),
-        ];
-        for (place, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            self.handle(&Input::Lost(clock::boot_now(), place, count))?;
-        }
-        self.compare_due |= losses.ring > 0;
-        if self.compare_due && clock::boot_now() >= self.next_owners {
-            self.compare_due = false;
-            let from = clock::boot_now();
-            match self.owners() {
-                Ok(owners) => {
-                    let described = self.describer.in_snapshot(&owners);
-                    self.describe(described)?;
-                    self.handle(&Input::Resync(from, clock::boot_now(), Bytes::from(owners)))?;
-                }
-                Err(e) => tracing::warn!("no comparison with the kernel's sockets after a loss: {e}"),
-            }
-        }
-        if let Some(capture) = &mut self.capture {
-            capture.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Accept queues that have overflowed since the last look. Which ones is read from all open files of the
-    /// host, so only when the kernel says that there is something to find.
-    fn look_for_overflows(&mut self) -> Result<(), Error> {
-        if clock::boot_now() < self.next_owners {
-            return Ok(());
-        }
-        let overflows = self.overflows.growth(self.pipeline.tracker().listener_owners());
-        if overflows.is_empty() {
-            return Ok(());
-        }
-        match self.owners() {
-            Ok(owners) => {
-                let listeners = snapshot::listeners(&owners);
-                self.handle(&Input::Overflows(clock::boot_now(), overflows, listeners))?;
-            }
-            Err(e) => tracing::warn!("accept queues have overflowed, and it is not known which: {e}"),
-        }
-        Ok(())
-    }
-
-    /// All sockets that processes hold open, with their owners.
-    fn owners(&mut self) -> Result<Vec<u8>, String> {
-        let from = clock::boot_now();
-        let owners = self.tracer.owners();
-        let took = clock::boot_now().0.saturating_sub(from.0);
-        self.next_owners = BootNs(clock::boot_now().0.saturating_add(took.saturating_mul(OWNERS_SHARE)));
-        owners
-    }
-
     /// Everything that is in the ring buffer now, within reason: the events of a busy host never end.
     fn drain(&mut self) -> Result<(), Error> {
         for _ in 0..1024 {
@@ -385,6 +325,7 @@ impl<D: Destination> Live<D> {
     fn finish(mut self, end: &End) -> Result<(), Error> {
         self.look_for_losses()?;
         self.tick()?;
+        self.look_for_overflows()?;
         self.handle(&Input::Stop(clock::boot_now()))?;
         if let Some(capture) = self.capture {
             capture.finish()?;
