@@ -377,8 +377,8 @@ pub struct OwnerEvent {
     pub drops: u32,
     /// Maximum length of the accept queue of a listener.
     pub backlog: u32,
-    /// Zero.
-    pub pad: u32,
+    /// `sk_ack_backlog`: connections in the accept queue of a listener.
+    pub queued: u32,
 }
 
 macro_rules! layout {

@@ -58,6 +58,8 @@ offsets! {
     sock_flags,
     /// `sock.sk_uid`
     sock_uid,
+    /// `sock.sk_ack_backlog`
+    sock_ack_backlog,
     /// `sock.sk_max_ack_backlog`
     sock_max_ack_backlog,
     /// `sock.sk_error_queue.prev`

@@ -92,6 +92,8 @@ pub struct Tracker {
     /// Sockets that may have ended unseen and do not show in a comparison, with the time to give them up.
     doubts: VecDeque<(BootNs, Key)>,
     comparison: Option<seed::Comparison>,
+    /// Overflows of accept queues by namespace for which no listener was found at the last look.
+    overflows_left: (BootNs, Vec<(u32, u64)>),
     now: BootNs,
     /// What an end is said by that no event showed.
     engine: EngineName,
@@ -112,6 +114,7 @@ impl Tracker {
             lossy: false,
             doubts: VecDeque::new(),
             comparison: None,
+            overflows_left: (BootNs(0), Vec::new()),
             now: BootNs(0),
             engine: EngineName::Tracepoint,
             reasons,

@@ -171,6 +171,7 @@ pub fn event(frame: &[u8]) -> Result<Event, DecodeError> {
                 totals: has_totals.then_some(e.totals),
                 drops: e.drops,
                 backlog: e.backlog,
+                queued: e.queued,
             }
         }
         kind => return Err(DecodeError::Kind { kind }),

@@ -23,6 +23,7 @@ use std::net::IpAddr;
 
 use lru::LruCache;
 
+use crate::conn::fact::ConnId;
 use crate::decode::event::BootNs;
 use crate::vocab::Cause;
 use story::Story;
@@ -113,6 +114,13 @@ pub struct Recovery {
     pub previous: Option<Cause>,
 }
 
+impl Recovery {
+    /// Attempts that failed.
+    fn failed(&self) -> u32 {
+        self.errors.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+}
+
 /// All stories.
 #[derive(Debug)]
 pub struct Episodes<P: Hash + Eq> {
@@ -132,9 +140,15 @@ impl<P: Hash + Eq + Clone> Episodes<P> {
         self.forgotten
     }
 
-    /// Takes an observation. Returns the number of the attempt in its story, where it is part of one, and
-    /// what is news.
-    pub fn observe(&mut self, key: &Key<P>, at: BootNs, what: Observation) -> (Option<u32>, Vec<News>) {
+    /// Takes an observation of a connection. Returns the number of the attempt in its story, where it is part of
+    /// one, and what is news.
+    pub fn observe(
+        &mut self,
+        key: &Key<P>,
+        at: BootNs,
+        conn: Option<ConnId>,
+        what: Observation,
+    ) -> (Option<u32>, Vec<News>) {
         let limits = self.limits;
         if self.stories.get(key).is_none() {
             if matches!(what, Observation::Closed { .. }) {
@@ -151,7 +165,7 @@ impl<P: Hash + Eq + Clone> Episodes<P> {
         }
         story.heard = at;
         let mut news = Vec::new();
-        let attempt = story.observe(at, what, key.server, &limits, &mut news);
+        let attempt = story.observe(at, conn, what, key.server, &limits, &mut news);
         (attempt, news)
     }
 }

@@ -32,7 +32,7 @@ pub struct Limits {
     pub doors: usize,
     /// More tries at one door within this time come together, ns.
     pub window_ns: u64,
-    /// Remotes at most.
+    /// Remotes at most; 0: scans are not looked for.
     pub visitors: usize,
     /// Distinct ports within `scan_window_ns` that make a scan, at least 1.
     pub scan_ports: usize,

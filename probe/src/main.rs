@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use probe::cli::Cli;
+use probe::sink::escape::escape;
 use probe::{causes, command, exit};
 
 fn main() -> ExitCode {
@@ -12,7 +13,8 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = exit::Code::of(error.chain());
             if code != exit::Code::Ok {
-                eprintln!("connprobe: {}", causes::explain(error.as_ref()));
+                // A message may quote what stood in a file.
+                eprintln!("connprobe: {}", escape(&causes::explain(error.as_ref())));
             }
             code
         }

@@ -100,10 +100,14 @@ impl Pipeline {
             flapping: usize::try_from(config.flapping).unwrap_or(usize::MAX),
             ..episode::Limits::default()
         };
+        // A scan takes in the tries at its ports: where it would not be shown itself, they are told one by one.
+        let shows_scans = filter.events.contains(EventName::PortScan)
+            && [&filter.port, &filter.local_port, &filter.remote_port].iter().all(|ports| ports.is_empty());
         let knocks = knock::Limits {
             window_ns: u64::from(config.refused_window_s) * 1_000_000_000,
             scan_ports: usize::try_from(config.scan_ports).unwrap_or(usize::MAX),
             scan_window_ns: u64::from(config.scan_window_s) * 1_000_000_000,
+            visitors: if shows_scans { knock::Limits::default().visitors } else { 0 },
             ..knock::Limits::default()
         };
         Self {
@@ -216,7 +220,7 @@ impl Pipeline {
             let mut told = Vec::new();
             if let Some((key, what)) = story::observation(&record) {
                 let at = story::moment(&record, fact.at);
-                let (attempt, news) = self.episodes.observe(&key, at, what);
+                let (attempt, news) = self.episodes.observe(&key, at, fact.conn, what);
                 record.attempt = attempt;
                 told.extend(news.iter().map(|news| {
                     let mut told = story::record(&record, news);

@@ -82,7 +82,8 @@ fn try_file(meta: *const *mut c_void, task: u64, fd: u32, file: u64) -> Result<(
     filter::check_socket(sk)?;
     let drops = read_or(sk, offset!(sock_drops), 0);
     let backlog = read_or(sk, offset!(sock_max_ack_backlog), 0);
-    let mut event = OwnerEvent { fd, drops, backlog, ..OwnerEvent::default() };
+    let queued = read_or(sk, offset!(sock_ack_backlog), 0);
+    let mut event = OwnerEvent { fd, drops, backlog, queued, ..OwnerEvent::default() };
     let flags = sock::flags(sk) | sock::port_by_connect(sk) | flag::HAS_TOTALS;
     let cookie = sock::cookie(sk);
     let origin = Origin { kind: kind::SNAPSHOT_OWNER, engine: engine::TRACEPOINT, sock: sk, cookie, flags };

@@ -131,6 +131,7 @@ impl Tracker {
         entry.own(actor, PidSource::Accept);
         let mut fact = entry.fact(event.at, EventName::Accept, event.engine);
         fact.accept_wait_ns = between(entry.established, event.at);
+        fact.state = (entry.phase == Phase::Ended).then_some(TcpState::Closed);
         self.say(silent, fact);
     }
 }

@@ -9,7 +9,7 @@ use crate::vocab::{EventName, TcpState};
 
 use super::Tracker;
 use super::entry::{Entry, Key, Phase};
-use super::fact::Actor;
+use super::fact::{Actor, Fact};
 
 /// Listening sockets by network namespace and port.
 #[derive(Default)]
@@ -80,25 +80,63 @@ impl Tracker {
     }
 
     /// Accept queues have overflowed: so often in these namespaces since they were looked at last, and these are
-    /// the listeners now. A listener counts everything it turns away, for other reasons too: never more of it
-    /// is told than its namespace has had overflows.
+    /// the listeners now. A listener counts whatever it turns away, for other reasons too. So what a namespace has
+    /// had is given to the listeners whose count has grown, those with a full queue first, and never more of it. Where
+    /// their counts have grown by more than that, it is not known which of them it was.
     pub fn overflowed(&mut self, at: BootNs, overflows: &[(u32, u64)], listeners: &[Event]) {
+        let mut unused = Vec::new();
+        for &(netns, count) in overflows {
+            let carried = self.carried_overflows(netns, at);
+            let mut left = count.saturating_add(carried);
+            let mut grown = self.grown(netns, listeners);
+            grown.sort_by_key(|(is_full, ..)| !is_full);
+            let is_sure = grown.iter().map(|(_, dropped, _)| dropped).sum::<u64>() <= left;
+            for (_, dropped, mut fact) in grown {
+                let count = dropped.min(left);
+                left -= count;
+                if count > 0 {
+                    (fact.at, fact.count) = (at, Some(count));
+                    fact.incomplete |= !is_sure;
+                    self.facts.push_back(fact);
+                }
+            }
+            unused.push((netns, left));
+        }
+        self.overflows_left = (at, unused);
+    }
+
+    /// The namespace's counter is read before and after its listeners: what was counted after one of them was
+    /// looked at shows at the next look.
+    fn carried_overflows(&self, netns: u32, now: BootNs) -> u64 {
+        /// Later it would excuse what was dropped for other reasons.
+        const LOOK_NS: u64 = 2_000_000_000;
+        let (at, left) = &self.overflows_left;
+        let fresh = now.0.saturating_sub(at.0) <= LOOK_NS;
+        left.iter().find(|(ns, _)| fresh && *ns == netns).map_or(0, |(_, left)| *left)
+    }
+
+    /// Listeners of a namespace that have turned something away since the last look: whether the queue is full, how
+    /// much, and what is to be said.
+    fn grown(&mut self, netns: u32, listeners: &[Event]) -> Vec<(bool, u64, Fact)> {
+        let mut grown = Vec::new();
         for event in listeners {
-            let Kind::SnapshotOwner { tuple, state: Some(TcpState::Listen), drops, backlog, .. } = event.kind
+            let Kind::SnapshotOwner { tuple, state: Some(TcpState::Listen), drops, backlog, queued, .. } =
+                event.kind
             else {
                 continue;
             };
+            if tuple.netns != netns {
+                continue;
+            }
             let Some(entry) = self.find(event).filter(|e| e.phase == Phase::Listening) else { continue };
             // A listener of which only its beginning is not known has no earlier count to compare with.
             let dropped = drops.wrapping_sub(entry.drops.replace(drops).unwrap_or(drops));
-            let most = overflows.iter().find(|(netns, _)| *netns == tuple.netns).map_or(0, |(_, n)| *n);
-            let count = most.min(u64::from(dropped));
-            if count > 0 {
-                let mut fact = entry.fact(at, EventName::ListenOverflow, event.engine);
-                (fact.count, fact.backlog) = (Some(count), Some(backlog));
-                let silent = entry.silent;
-                self.say(silent, fact);
+            if dropped > 0 && !entry.silent {
+                let mut fact = entry.fact(event.at, EventName::ListenOverflow, event.engine);
+                fact.backlog = Some(backlog);
+                grown.push((queued > backlog, u64::from(dropped), fact));
             }
         }
+        grown
     }
 }

@@ -216,6 +216,8 @@ pub enum Kind {
         drops: u32,
         /// Accept queue of a listener.
         backlog: u32,
+        /// Connections in it.
+        queued: u32,
     },
 }
 

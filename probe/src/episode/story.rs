@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Limits, News, Observation, Recovery};
+use crate::conn::fact::ConnId;
 use crate::decode::event::BootNs;
 use crate::vocab::Cause;
 
@@ -16,6 +17,8 @@ pub(super) struct Story {
     last: Option<Last>,
     /// The attempt that is under way, when nothing else is wrong.
     answer: Option<BootNs>,
+    /// Attempts under way beside each other, with their numbers, the last ones.
+    numbered: VecDeque<(ConnId, u32)>,
     trouble: Option<Trouble>,
     /// When it came back, within the window.
     reconnects: VecDeque<BootNs>,
@@ -44,20 +47,48 @@ impl Story {
     pub(super) fn observe(
         &mut self,
         at: BootNs,
+        conn: Option<ConnId>,
         what: Observation,
         server: bool,
         limits: &Limits,
         news: &mut Vec<News>,
     ) -> Option<u32> {
         match what {
-            Observation::Attempt => self.attempt(at, limits, news),
-            Observation::Failed(errno) => Some(self.failed(at, errno, limits, news)),
-            Observation::Established => self.established(at, server, limits, news),
+            Observation::Attempt => {
+                let number = self.attempt(at, limits, news)?;
+                self.number(conn, number);
+                Some(number)
+            }
+            Observation::Failed(errno) => {
+                let number = self.failed(at, errno, limits, news);
+                Some(self.number_of(conn).unwrap_or(number))
+            }
+            Observation::Established => {
+                let number = self.established(at, server, limits, news);
+                let own = self.number_of(conn);
+                number.map(|number| own.unwrap_or(number))
+            }
             Observation::Closed { cause, by_peer } => {
                 self.closed(Last { at, cause, by_peer }, server, news);
                 None
             }
         }
+    }
+
+    fn number(&mut self, conn: Option<ConnId>, number: u32) {
+        /// More attempts of one program beside each other have the number of the last one.
+        const BESIDE: usize = 32;
+        let Some(conn) = conn else { return };
+        if self.numbered.len() == BESIDE {
+            self.numbered.pop_front();
+        }
+        self.numbered.push_back((conn, number));
+    }
+
+    /// The number that an attempt had at its beginning.
+    fn number_of(&mut self, conn: Option<ConnId>) -> Option<u32> {
+        let at = self.numbered.iter().position(|(known, _)| Some(*known) == conn)?;
+        self.numbered.remove(at).map(|(_, number)| number)
     }
 
     fn attempt(&mut self, at: BootNs, limits: &Limits, news: &mut Vec<News>) -> Option<u32> {
@@ -89,6 +120,8 @@ impl Story {
         };
         trouble.pause = Some(at);
         *trouble.recovery.errors.entry(errno).or_default() += 1;
+        // Of attempts beside each other only the first began it.
+        trouble.recovery.attempts = trouble.recovery.attempts.max(trouble.recovery.failed());
         if lost && !trouble.said {
             trouble.said = true;
             news.push(News::Outage { since: trouble.since, previous: trouble.recovery.previous });
@@ -105,9 +138,11 @@ impl Story {
     ) -> Option<u32> {
         self.open += 1;
         self.answer = None;
-        let mut trouble = self.trouble.take().filter(|t| t.said)?;
+        // A connection that waited in the queue since before the loss is none that came back.
+        let mut trouble = self.trouble.take().filter(|t| t.said && !(server && at < t.since))?;
         // A server sees no attempts, and a client's may have begun before the loss: the connection is one.
-        trouble.recovery.attempts = trouble.recovery.attempts.max(1);
+        trouble.recovery.attempts =
+            trouble.recovery.attempts.max(trouble.recovery.failed().saturating_add(1));
         if server && let Some(pause) = trouble.pause {
             trouble.recovery.gaps.push(at.0.saturating_sub(pause.0));
         }

@@ -29,7 +29,7 @@ impl Told {
     /// Milliseconds later.
     fn then(&mut self, ms: u64, what: Observation) -> (Option<u32>, Vec<News>) {
         self.now += ms * 1_000_000;
-        self.episodes.observe(&key("api"), BootNs(self.now), what)
+        self.episodes.observe(&key("api"), BootNs(self.now), None, what)
     }
 }
 
@@ -144,7 +144,7 @@ fn coming_and_going_is_flapping_and_said_once() {
 fn a_server_is_told_when_a_lost_client_is_back() {
     let mut t = Told::new();
     let server = || Key { server: true, ..key("db") };
-    let mut tell = |ms: u64, what| t.episodes.observe(&server(), BootNs(ms * 1_000_000), what).1;
+    let mut tell = |ms: u64, what| t.episodes.observe(&server(), BootNs(ms * 1_000_000), None, what).1;
     assert_eq!(tell(0, Established), vec![]);
     assert_eq!(tell(5, Closed(Cause::KeepaliveTimeout)), vec![]);
     let news = tell(25, Established);
@@ -164,7 +164,7 @@ fn silence_longer_than_the_window_ends_a_story() {
 fn the_table_is_bounded() {
     let mut episodes = Episodes::new(Limits { peers: 2, ..Limits::default() });
     for port in 0..100 {
-        episodes.observe(&Key { port, ..key("api") }, BootNs(1), Attempt);
+        episodes.observe(&Key { port, ..key("api") }, BootNs(1), None, Attempt);
     }
     assert_eq!((episodes.stories.len(), episodes.forgotten()), (2, 98));
 }
@@ -203,7 +203,7 @@ proptest! {
             }
             heard[n] = now;
             let key = Key { port: u16::from(peer), server, ..key("api") };
-            let (attempt, news) = episodes.observe(&key, BootNs(now), what);
+            let (attempt, news) = episodes.observe(&key, BootNs(now), None, what);
             open[n] = match what {
                 Established => open[n] + 1,
                 Observation::Closed { .. } => open[n].saturating_sub(1),
@@ -218,7 +218,7 @@ proptest! {
                     }
                     News::Reconnected(r) => {
                         prop_assert_eq!(what, Established);
-                        prop_assert!(r.attempts > 0);
+                        prop_assert!(r.attempts > r.errors.values().sum());
                         prop_assert!(r.gaps.len() <= limits.gaps + usize::from(server));
                         prop_assert!(r.gaps.iter().sum::<u64>() <= r.downtime_ns);
                         let since = down[n].take();
@@ -240,7 +240,7 @@ proptest! {
         for (n, (peer, ms, what)) in observations.into_iter().enumerate() {
             let key = Key { port: u16::from(peer), ..key("api") };
             // Times that go back and forth, as those of two CPUs may.
-            episodes.observe(&key, BootNs(n as u64 ^ ms), what);
+            episodes.observe(&key, BootNs(n as u64 ^ ms), None, what);
             prop_assert!(episodes.stories.len() <= 2);
         }
     }

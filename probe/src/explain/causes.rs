@@ -463,8 +463,9 @@ const USER_TIMEOUT: Text = Text {
          tcp_write_timeout() uses it in place of net.ipv4.tcp_retries2.",
         "tcp_keepalive_timer() asks it too, instead of net.ipv4.tcp_keepalive_probes: then a RST goes out with the \
          reason `tcp_keepalive_timeout`.",
-        "The program sees an ordinary timeout: ETIMEDOUT, or the last ICMP error. connprobe tells it by the option, \
-         because where it is set the kernel looks at no other limit. A SYN without an answer stays `timed_out`.",
+        "The program sees an ordinary timeout: ETIMEDOUT, or the last ICMP error. connprobe tells it by the option: \
+         where it is set the kernel looks at no other limit, but for a peer whose window stays closed. A SYN without \
+         an answer stays `timed_out`.",
     ],
     reasons: &[
         "the path to the peer was cut for longer than the program wants to wait",

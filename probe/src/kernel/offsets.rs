@@ -62,6 +62,7 @@ const ROWS: &[Row] = rows! {
     sock_drops: "sock" ["sk_drops"] 4 else OVERFLOW;
     sock_flags: "sock" ["__sk_common.skc_flags"] 8;
     sock_uid: "sock" ["sk_uid"] 4;
+    sock_ack_backlog: "sock" ["sk_ack_backlog"] 4 else OVERFLOW;
     sock_max_ack_backlog: "sock" ["sk_max_ack_backlog"] 4;
     sock_error_queue: "sock" ["sk_error_queue"] ANY else ICMP;
     sock_error_queue_prev: "sock" ["sk_error_queue.prev"] 8 else ICMP;

@@ -4,19 +4,31 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
+
+use lru::LruCache;
 
 /// Namespaces looked at in one go; of more, the next ones the next time.
 const NAMESPACES: usize = 64;
 /// Processes tried for one namespace: a master may be gone while its workers listen.
 const TRIES: usize = 8;
 
+/// Namespaces remembered; of one that is forgotten everything since it exists counts again.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+
 /// The counters as they were at the last look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Overflows {
-    seen: BTreeMap<u32, u64>,
+    seen: LruCache<u32, u64>,
     /// The last namespace looked at.
     last: u32,
+}
+
+impl Default for Overflows {
+    fn default() -> Self {
+        Self { seen: LruCache::new(REMEMBERED), last: 0 }
+    }
 }
 
 impl Overflows {
@@ -24,26 +36,44 @@ impl Overflows {
     /// namespaces with processes that own listeners there. At the first look at a namespace everything since it
     /// exists counts.
     pub fn growth(&mut self, owners: impl Iterator<Item = (u32, u32)>) -> Vec<(u32, u64)> {
-        let mut namespaces = BTreeMap::<u32, Vec<u32>>::new();
-        for (netns, pid) in owners {
-            let pids = namespaces.entry(netns).or_default();
-            if pids.len() < TRIES && !pids.contains(&pid) {
-                pids.push(pid);
-            }
-        }
-        self.seen.retain(|netns, _| namespaces.contains_key(netns));
+        let namespaces = by_namespace(owners);
         let (before, after): (Vec<_>, Vec<_>) = namespaces.iter().partition(|(ns, _)| **ns <= self.last);
         let mut grown = Vec::new();
         for (&netns, pids) in after.into_iter().chain(before).take(NAMESPACES) {
             self.last = netns;
-            let Some(now) = pids.iter().find_map(|pid| listen_overflows(*pid, netns)) else { continue };
-            let growth = now.saturating_sub(self.seen.insert(netns, now).unwrap_or(0));
-            if growth > 0 {
-                grown.push((netns, growth));
-            }
+            grown.extend(self.growth_of(netns, pids).map(|growth| (netns, growth)));
         }
         grown
     }
+
+    /// Looks at the same namespaces again.
+    pub fn add_growth(&mut self, grown: &mut [(u32, u64)], owners: impl Iterator<Item = (u32, u32)>) {
+        let namespaces = by_namespace(owners);
+        for (netns, growth) in grown {
+            let pids = namespaces.get(netns).map_or(&[][..], Vec::as_slice);
+            *growth = growth.saturating_add(self.growth_of(*netns, pids).unwrap_or(0));
+        }
+    }
+
+    /// How much more the counter says than at the last look, if more.
+    fn growth_of(&mut self, netns: u32, pids: &[u32]) -> Option<u64> {
+        // connprobe itself may live there, when a server has left its listener to its children.
+        let own = std::process::id();
+        let now = pids.iter().chain([&own]).find_map(|pid| listen_overflows(*pid, netns))?;
+        let growth = now.saturating_sub(self.seen.put(netns, now).unwrap_or(0));
+        (growth > 0).then_some(growth)
+    }
+}
+
+fn by_namespace(owners: impl Iterator<Item = (u32, u32)>) -> BTreeMap<u32, Vec<u32>> {
+    let mut namespaces = BTreeMap::<u32, Vec<u32>>::new();
+    for (netns, pid) in owners {
+        let pids = namespaces.entry(netns).or_default();
+        if pids.len() < TRIES && !pids.contains(&pid) {
+            pids.push(pid);
+        }
+    }
+    namespaces
 }
 
 /// The counter of the namespace, if the process lives there.

@@ -49,6 +49,9 @@ impl Visitors {
 
     /// Whether the try is part of a scan, and so needs no word of its own.
     pub(super) fn tries(&mut self, remote: Remote, fact: &Fact, out: &mut VecDeque<Fact>) -> bool {
+        if self.capacity == 0 {
+            return false;
+        }
         let (at, port) = (fact.at, fact.tuple.local_port);
         if self.seen.get(&remote).is_none() {
             if self.seen.len() >= self.capacity

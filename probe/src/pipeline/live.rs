@@ -258,8 +258,7 @@ impl<D: Destination> Live<D> {
                 () = tokio::time::sleep_until(wake) => {
                     self.tick()?;
                     if tokio::time::Instant::now() >= next_look {
-                        self.look_for_losses()?;
-                        self.look_for_overflows()?;
+                        self.look()?;
                         next_look = tokio::time::Instant::now() + TICK;
                         if let Some(log) = &mut log { log(); }
                     }
@@ -323,9 +322,7 @@ impl<D: Destination> Live<D> {
 
     /// Last events, last losses, totals.
     fn finish(mut self, end: &End) -> Result<(), Error> {
-        self.look_for_losses()?;
-        self.tick()?;
-        self.look_for_overflows()?;
+        self.look_once_more()?;
         self.handle(&Input::Stop(clock::boot_now()))?;
         if let Some(capture) = self.capture {
             capture.finish()?;

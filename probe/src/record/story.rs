@@ -24,14 +24,15 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
     let what = match r.event {
         EventName::Connect => Observation::Attempt,
         EventName::Established => Observation::Established,
-        EventName::Accept if server => Observation::Established,
+        // Not one that ended in the queue: its end was told already.
+        EventName::Accept if server && r.state != Some(TcpState::Closed) => Observation::Established,
         // What is older than the trace works as well. Not what waits to be accepted: no process holds it yet.
         EventName::Snapshot if r.pid_source == Some(PidSource::Snapshot) && is_open(r.state?) => {
             Observation::Established
         }
         EventName::Failed => Observation::Failed(r.errno),
         // It was never the program's, so it takes none away.
-        EventName::Closed if server && r.accepted == Some(false) => return None,
+        EventName::Closed if server && r.pid_source == Some(PidSource::Listener) => return None,
         EventName::Closed => Observation::Closed {
             cause: r.cause.unwrap_or(Cause::Other),
             by_peer: r.closed_by == Some(ClosedBy::Remote),
@@ -150,9 +151,9 @@ mod tests {
     #[test]
     fn what_nobody_accepted_takes_no_connection_away() {
         let mut r = record(EventName::Closed, Role::Server);
-        (r.cause, r.accepted) = (Some(Cause::ResetByPeer), Some(false));
+        (r.cause, r.pid_source) = (Some(Cause::ResetByPeer), Some(PidSource::Listener));
         assert_eq!(told(&r), None);
-        r.accepted = Some(true);
+        r.pid_source = Some(PidSource::Accept);
         assert_eq!(told(&r), Some(Observation::Closed { cause: Cause::ResetByPeer, by_peer: false }));
     }
 

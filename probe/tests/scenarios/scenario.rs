@@ -139,9 +139,11 @@ pub(crate) struct Step {
     pub(crate) rtt_us: u32,
     #[serde(default)]
     pub(crate) user_timeout: u32,
-    /// What a listener has turned away.
+    /// What a listener has turned away, and what waits in its queue.
     #[serde(default)]
     pub(crate) drops: u32,
+    #[serde(default)]
+    pub(crate) queued: u32,
     pub(crate) result: Option<i32>,
     pub(crate) entered: Option<String>,
     /// The end of a look that takes a while (`resync`).

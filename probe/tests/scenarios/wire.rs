@@ -63,7 +63,7 @@ pub(crate) fn event(
             fd: 3,
             drops: step.drops,
             backlog: step.backlog,
-            pad: 0,
+            queued: step.queued,
         }),
         "connect_result" => bytes(kind::CONNECT_RESULT, |head_of| wire::ConnectEvent {
             head: head_of(head),

@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
         // The same bytes as an event of every kind and of the right length, so that bodies are reached.
         let _ = decode::event(frame);
         for kind in 0..16 {
-            for size in [32_usize, 80, 88, 120, 128, 136, 184, 2328] {
+            for size in [32_usize, 80, 88, 120, 128, 136, 184, 192, 2328] {
                 let mut event =
                     frame.iter().copied().chain(std::iter::repeat(0)).take(size).collect::<Vec<u8>>();
                 event[24..26].copy_from_slice(&(size as u16).to_ne_bytes());

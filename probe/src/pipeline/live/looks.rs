@@ -11,9 +11,27 @@ use crate::record::LostWhere;
 const OWNERS_SHARE: u64 = 20;
 
 impl<D: Destination> Live<D> {
-    /// Says what was lost since the last look. Events lost to a full ring buffer leave gaps in the table: it is
-    /// compared with what processes hold open.
-    pub(super) fn look_for_losses(&mut self) -> Result<(), Error> {
+    /// Says what was lost and what overflowed since the last look. Events lost to a full ring buffer leave gaps in
+    /// the table: it is compared with what processes hold open.
+    pub(super) fn look(&mut self) -> Result<(), Error> {
+        self.say_losses()?;
+        if clock::boot_now() >= self.next_owners {
+            self.look_at_owners()?;
+        }
+        if let Some(capture) = &mut self.capture {
+            capture.flush()?;
+        }
+        Ok(())
+    }
+
+    /// The last look, whatever it costs.
+    pub(super) fn look_once_more(&mut self) -> Result<(), Error> {
+        self.say_losses()?;
+        self.tick()?;
+        self.look_at_owners()
+    }
+
+    fn say_losses(&mut self) -> Result<(), Error> {
         let losses = self.tracer.lost_since();
         let counts = [
             (LostWhere::Ring, losses.ring),
@@ -24,50 +42,40 @@ impl<D: Destination> Live<D> {
             self.handle(&Input::Lost(clock::boot_now(), place, count))?;
         }
         self.compare_due |= losses.ring > 0;
-        if self.compare_due && clock::boot_now() >= self.next_owners {
-            self.compare_due = false;
-            let from = clock::boot_now();
-            match self.owners() {
-                Ok(owners) => {
-                    let described = self.describer.in_snapshot(&owners);
-                    self.describe(described)?;
-                    self.handle(&Input::Resync(from, clock::boot_now(), Bytes::from(owners)))?;
-                }
-                Err(e) => tracing::warn!("no comparison with the kernel's sockets after a loss: {e}"),
-            }
-        }
-        if let Some(capture) = &mut self.capture {
-            capture.flush()?;
-        }
         Ok(())
     }
 
-    /// Accept queues that have overflowed since the last look. Which ones is read from all open files of the
-    /// host, so only when the kernel says that there is something to find.
-    pub(super) fn look_for_overflows(&mut self) -> Result<(), Error> {
-        if clock::boot_now() < self.next_owners {
+    /// Reads all sockets that processes hold open, if there is something to find: what was missed in a loss, and
+    /// which accept queues the kernel has counted as overflowed.
+    fn look_at_owners(&mut self) -> Result<(), Error> {
+        let mut overflows = self.overflows.growth(self.pipeline.tracker().listener_owners());
+        if !self.compare_due && overflows.is_empty() {
             return Ok(());
         }
-        let overflows = self.overflows.growth(self.pipeline.tracker().listener_owners());
-        if overflows.is_empty() {
-            return Ok(());
-        }
-        match self.owners() {
-            Ok(owners) => {
-                let listeners = snapshot::listeners(&owners);
-                self.handle(&Input::Overflows(clock::boot_now(), overflows, listeners))?;
-            }
-            Err(e) => tracing::warn!("accept queues have overflowed, and it is not known which: {e}"),
-        }
-        Ok(())
-    }
-
-    /// All sockets that processes hold open, with their owners.
-    fn owners(&mut self) -> Result<Vec<u8>, String> {
         let from = clock::boot_now();
-        let owners = self.tracer.owners();
-        let took = clock::boot_now().0.saturating_sub(from.0);
-        self.next_owners = BootNs(clock::boot_now().0.saturating_add(took.saturating_mul(OWNERS_SHARE)));
-        owners
+        let owners = match self.tracer.owners() {
+            Ok(owners) => owners,
+            Err(e) => {
+                tracing::warn!("what was missed or has overflowed is not known: {e}");
+                Vec::new()
+            }
+        };
+        let to = clock::boot_now();
+        let took = to.0.saturating_sub(from.0);
+        self.next_owners = BootNs(to.0.saturating_add(took.saturating_mul(OWNERS_SHARE)));
+        if owners.is_empty() {
+            return Ok(());
+        }
+        if !overflows.is_empty() {
+            // The listeners went on counting meanwhile.
+            self.overflows.add_growth(&mut overflows, self.pipeline.tracker().listener_owners());
+            self.handle(&Input::Overflows(to, overflows, snapshot::listeners(&owners)))?;
+        }
+        if std::mem::take(&mut self.compare_due) {
+            let described = self.describer.in_snapshot(&owners);
+            self.describe(described)?;
+            self.handle(&Input::Resync(from, to, Bytes::from(owners)))?;
+        }
+        Ok(())
     }
 }
