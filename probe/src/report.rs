@@ -16,6 +16,7 @@ mod handshakes;
 pub mod html;
 mod inbound;
 pub mod json;
+mod lanes;
 mod outages;
 pub mod output;
 mod over_time;
@@ -126,6 +127,7 @@ impl Report {
     /// When peers came back is not among the records.
     pub fn without_recoveries(&mut self) {
         self.frame.gaps.without_recoveries = true;
+        self.outages.without_recoveries();
     }
 
     /// A line that is no record.
@@ -153,7 +155,7 @@ impl Report {
         let top = self.scope.top;
         let (origin, mut gaps) = self.frame.finish();
         let period = origin.period.unwrap_or_default();
-        let outages = self.outages.finish(period.1, !gaps.without_recoveries, top);
+        let outages = self.outages.finish(period.1, top);
         gaps.forgotten = outages.forgotten;
         (self.totals.outages, self.totals.outages_going_on) = (outages.ranked.total, outages.going_on);
         let failures = self.failures.finish(period, &outages.explained, top);

@@ -27,9 +27,7 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
         // Not one that ended in the queue: its end was told already.
         EventName::Accept if server && r.state != Some(TcpState::Closed) => Observation::Established,
         // What is older than the trace works as well. Not what waits to be accepted: no process holds it yet.
-        EventName::Snapshot if r.pid_source == Some(PidSource::Snapshot) && is_open(r.state?) => {
-            Observation::Established
-        }
+        EventName::Snapshot if is_held(r) => Observation::Established,
         EventName::Failed => Observation::Failed(r.errno),
         // It was never the program's, so it takes none away.
         EventName::Closed if server && r.pid_source == Some(PidSource::Listener) => return None,
@@ -53,6 +51,13 @@ pub fn observation(r: &Record) -> Option<(Key<Program>, Observation)> {
 pub fn moment(r: &Record, at: BootNs) -> BootNs {
     let queued = r.accept_wait_ns.filter(|_| r.event == EventName::Accept);
     BootNs(at.0.saturating_sub(queued.unwrap_or(0)))
+}
+
+/// The record tells of a connection that was found open, in the hands of a process.
+pub fn is_held(r: &Record) -> bool {
+    r.event == EventName::Snapshot
+        && r.pid_source == Some(PidSource::Snapshot)
+        && r.state.is_some_and(is_open)
 }
 
 /// A lifetime in this state was established, and its end is still to come.

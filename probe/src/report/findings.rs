@@ -20,7 +20,7 @@ pub struct Findings {
     pub totals: Totals,
     /// Outages: those that go on first, then the longest first.
     pub outages: Ranked<Outage>,
-    /// All outages of the peers with the most downtime.
+    /// The peers with the most downtime, and their outages.
     pub lanes: Vec<Lane>,
     /// Peers that come and go.
     pub flapping: Ranked<Flap>,
@@ -190,6 +190,8 @@ pub enum OutageEnd {
     Back(Timestamp),
     /// It goes on at the end of the period.
     GoesOn,
+    /// The trace ended at this moment and it was not back; a later run knows nothing of it.
+    TraceEnded(Timestamp),
     /// The stream does not tell.
     Unknown,
 }
@@ -205,7 +207,7 @@ pub struct Outage {
     pub since: Timestamp,
     /// The end.
     pub end: OutageEnd,
-    /// How long: to the end, or to the end of the period, ns.
+    /// How long: to the end, or to the end of the trace or the period, ns.
     pub downtime_ns: u64,
     /// How the last connection before it ended; `None` if there was none.
     pub previous_cause: Option<Cause>,
@@ -228,7 +230,13 @@ pub struct Lane {
     pub who: Who,
     /// Lost whom.
     pub peer: Peer,
-    /// From, to, and whether it goes on; in order.
+    /// How many.
+    pub count: u64,
+    /// Of these, the ones that go on at the end.
+    pub going_on: u64,
+    /// The numbers are of all of them; otherwise they were more.
+    pub is_exact: bool,
+    /// From, to, and whether it goes on; in order. Only those that were kept: the longest of all peers.
     pub outages: Vec<(Timestamp, Timestamp, OutageEnd)>,
     /// Sum of the lengths, ns.
     pub downtime_ns: u64,
@@ -238,6 +246,13 @@ pub struct Lane {
     pub failures: u64,
     /// Records and connections.
     pub evidence: Evidence,
+}
+
+impl Lane {
+    /// What stands in front of its numbers.
+    pub(super) fn at_least(&self) -> &'static str {
+        if self.is_exact { "" } else { "at least " }
+    }
 }
 
 /// A peer that comes and goes.

@@ -3,6 +3,9 @@
 //!
 //! Every record up to the end of the period is looked at, also those before its start: what was lost before and is
 //! still gone belongs to it.
+//!
+//! A stream may hold several runs of a trace, one after the other. Nobody looked between two of them, so what was
+//! gone at the end of one has no end that is known.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -10,11 +13,13 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
+use super::failures;
 use super::findings::{Evidence, Lane, Outage, OutageEnd, Peer, Ranked, Who};
+use super::lanes::Lanes;
 use super::subject::between;
-use super::table::Largest;
+use super::table::{Largest, Table};
 use crate::episode::Key;
-use crate::record::story::Program;
+use crate::record::story::{Program, is_held};
 use crate::record::{Cause, EventName, Record, Role, Timestamp};
 
 /// Programs and peers followed at once; beyond it the one not heard of for longest is forgotten.
@@ -27,9 +32,36 @@ pub(super) const KEPT: usize = 1_024;
 pub(super) struct Tally {
     pairs: LruCache<Key<Program>, Pair>,
     ended: Largest<Outage>,
+    lanes: Lanes,
+    explained: Table<Explains, ()>,
+    run: Run,
     since: Timestamp,
+    knows_ends: bool,
     told: u64,
     forgotten: u64,
+}
+
+/// How far the run of the trace is that the records are from.
+#[derive(Debug, Default)]
+struct Run {
+    started: bool,
+    stopped: bool,
+    last: Timestamp,
+}
+
+impl Run {
+    /// Whether a record is the first one of another run. Its `snapshot` records come before its `start`, and a run
+    /// that was killed has no `stop`.
+    fn is_left_by(&self, r: &Record) -> bool {
+        let is_first = r.event == EventName::Start || (r.event == EventName::Snapshot && r.seq == 1);
+        self.stopped || (self.started && is_first)
+    }
+
+    fn take(&mut self, r: &Record) {
+        self.started |= r.event == EventName::Start;
+        self.stopped = r.event == EventName::Stop;
+        self.last = self.last.max(r.ts);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +76,8 @@ struct Pair {
 #[derive(Debug, Default)]
 struct Streak {
     causes: BTreeMap<Cause, u64>,
+    /// Those of the period: the tables of failures know no others.
+    in_period: BTreeMap<Cause, u64>,
     evidence: Evidence,
 }
 
@@ -59,11 +93,44 @@ struct Open {
 impl Tally {
     /// Of a period that starts here.
     pub(super) fn new(since: Timestamp) -> Self {
-        Self { pairs: LruCache::new(PAIRS), ended: Largest::new(KEPT), since, told: 0, forgotten: 0 }
+        Self {
+            pairs: LruCache::new(PAIRS),
+            ended: Largest::new(KEPT),
+            lanes: Lanes::default(),
+            explained: Table::new(failures::ROOM),
+            run: Run::default(),
+            since,
+            knows_ends: true,
+            told: 0,
+            forgotten: 0,
+        }
+    }
+
+    /// When peers came back is not among the records.
+    pub(super) fn without_recoveries(&mut self) {
+        self.knows_ends = false;
     }
 
     /// A record of any kind.
     pub(super) fn take(&mut self, r: &Record) {
+        if self.run.is_left_by(r) {
+            self.leave_run();
+            self.run = Run { last: r.ts, ..Run::default() };
+        }
+        self.run.take(r);
+        self.follow(r);
+    }
+
+    /// Another run knows nothing of what this one followed.
+    fn leave_run(&mut self) {
+        let end = if self.knows_ends { OutageEnd::TraceEnded(self.run.last) } else { OutageEnd::Unknown };
+        while let Some((_, pair)) = self.pairs.pop_lru() {
+            let answered = pair.open.as_ref().and_then(|open| open.answered);
+            self.end(pair, answered.map_or(end, OutageEnd::Back), None);
+        }
+    }
+
+    fn follow(&mut self, r: &Record) {
         let is_told = matches!(
             r.event,
             EventName::Connect
@@ -73,7 +140,7 @@ impl Tally {
                 | EventName::Closed
                 | EventName::Outage
                 | EventName::Reconnected
-        );
+        ) || is_held(r);
         let Some(key) = key(r).filter(|_| is_told) else { return };
         let starts = matches!(r.event, EventName::Failed | EventName::Outage | EventName::Reconnected);
         if !self.pairs.contains(&key) {
@@ -106,10 +173,15 @@ impl Tally {
     fn tell(&mut self, mut pair: Pair, r: &Record) -> Pair {
         match r.event {
             EventName::Failed => {
-                *pair.streak.causes.entry(r.cause.unwrap_or(Cause::Other)).or_default() += 1;
+                let cause = r.cause.unwrap_or(Cause::Other);
+                *pair.streak.causes.entry(cause).or_default() += 1;
+                if r.ts >= self.since {
+                    *pair.streak.in_period.entry(cause).or_default() += 1;
+                }
                 pair.streak.evidence.add(r);
             }
-            EventName::Established | EventName::Accept => match &mut pair.open {
+            // It was found open.
+            EventName::Established | EventName::Accept | EventName::Snapshot => match &mut pair.open {
                 Some(open) => open.answered = Some(r.ts),
                 None => pair.streak = Streak::default(),
             },
@@ -149,31 +221,54 @@ impl Tally {
         let streak = std::mem::take(&mut pair.streak);
         let Some(open) = pair.open.take() else { return pair };
         let until = match end {
-            OutageEnd::Back(at) => at,
+            OutageEnd::Back(at) | OutageEnd::TraceEnded(at) => at,
             OutageEnd::GoesOn | OutageEnd::Unknown => {
                 streak.evidence.between.map_or(open.since, |(_, last)| last.max(open.since))
             }
         };
         if until >= self.since || end == OutageEnd::GoesOn {
             self.told += 1;
-            let outage = outage(&pair, open, streak, end, until, told);
+            let outage = self.add_up(&pair, open, streak, end, until, told);
             self.ended.offer(outage.downtime_ns, || outage);
         }
         pair
     }
 
+    /// Makes the outage, and adds it to what all of them add up to.
+    fn add_up(
+        &mut self,
+        pair: &Pair,
+        open: Open,
+        streak: Streak,
+        end: OutageEnd,
+        until: Timestamp,
+        told: Option<&Record>,
+    ) -> Outage {
+        let explains = |was_established, cause| (pair.who.clone(), pair.peer, was_established, cause);
+        for (cause, count) in &streak.in_period {
+            self.explained.add(explains(false, *cause), *count);
+        }
+        let was_lost_in_period = open.since >= self.since;
+        let outage = outage(pair, open, streak, end, until, told);
+        if let Some(cause) = outage.previous_cause.filter(|_| was_lost_in_period) {
+            self.explained.add(explains(true, cause), 1);
+        }
+        self.lanes.add(&outage);
+        outage
+    }
+
     /// All outages of a period that ends here, those that go on first, then by length; and the longest by peer.
-    pub(super) fn finish(mut self, until: Timestamp, knows_ends: bool, top: usize) -> Told {
+    pub(super) fn finish(mut self, until: Timestamp, top: usize) -> Told {
         let pairs = std::mem::replace(&mut self.pairs, LruCache::new(NonZeroUsize::MIN));
         let (mut going_on, mut open_now) = (Vec::new(), 0);
         for (_, mut pair) in pairs {
             match pair.open.as_ref().map(|open| open.answered) {
                 Some(Some(at)) => drop(self.end(pair, OutageEnd::Back(at), None)),
-                Some(None) if knows_ends => {
+                Some(None) if self.knows_ends => {
                     if let Some(open) = pair.open.take() {
                         let streak = std::mem::take(&mut pair.streak);
                         open_now += 1;
-                        going_on.push(outage(&pair, open, streak, OutageEnd::GoesOn, until, None));
+                        going_on.push(self.add_up(&pair, open, streak, OutageEnd::GoesOn, until, None));
                     }
                 }
                 Some(None) => drop(self.end(pair, OutageEnd::Unknown, None)),
@@ -182,18 +277,19 @@ impl Tally {
         }
         going_on.sort_by_key(|outage| (outage.since, Reverse(outage.evidence.records)));
         let total = self.told + open_now;
+        let is_exact = self.forgotten == 0 && self.ended.offered() <= KEPT as u64;
         let mut all = going_on;
         all.extend(self.ended.into_sorted());
-        let lanes = lanes(&all, until, top);
-        let explained = explained(&all);
+        let lanes = self.lanes.finish(&all, until, top);
+        let explained = self.explained.ranked(usize::MAX, |explains, count, ()| (explains, count));
         all.truncate(top);
         let others = total - all.len() as u64;
         Told {
             lanes,
-            explained,
+            explained: explained.rows.into_iter().collect(),
             going_on: open_now,
             forgotten: self.forgotten,
-            ranked: Ranked { rows: all, total, others, other_rows: others, is_exact: true },
+            ranked: Ranked { rows: all, total, others, other_rows: others, is_exact },
         }
     }
 }
@@ -237,58 +333,9 @@ fn outage(
     }
 }
 
-/// Failures that outages tell of: by program, peer, whether they had been established, and cause.
-pub(super) type Explained = HashMap<(Who, Peer, bool, Cause), u64>;
-
-fn explained(outages: &[Outage]) -> Explained {
-    let mut explained = Explained::new();
-    for outage in outages {
-        let mut add = |was_established, cause, count| {
-            *explained.entry((outage.who.clone(), outage.peer, was_established, cause)).or_default() += count;
-        };
-        for (cause, count) in &outage.failures {
-            add(false, *cause, *count);
-        }
-        if let Some(cause) = outage.previous_cause {
-            add(true, cause, 1);
-        }
-    }
-    explained
-}
-
-/// The outages by program and peer, in order of time; the pairs with the most downtime.
-fn lanes(outages: &[Outage], until: Timestamp, top: usize) -> Vec<Lane> {
-    let mut by_pair: HashMap<(&Who, Peer), Lane> = HashMap::new();
-    for outage in outages {
-        let end = match outage.end {
-            OutageEnd::Back(at) => at,
-            OutageEnd::GoesOn => until,
-            OutageEnd::Unknown => outage.since,
-        };
-        let lane = by_pair.entry((&outage.who, outage.peer)).or_insert_with(|| Lane {
-            who: outage.who.clone(),
-            peer: outage.peer,
-            outages: Vec::new(),
-            downtime_ns: 0,
-            longest_ns: 0,
-            failures: 0,
-            evidence: Evidence::default(),
-        });
-        lane.outages.push((outage.since, end, outage.end));
-        lane.downtime_ns = lane.downtime_ns.saturating_add(outage.downtime_ns);
-        lane.longest_ns = lane.longest_ns.max(outage.downtime_ns);
-        lane.failures += outage.failures.values().sum::<u64>();
-        lane.evidence.join(&outage.evidence);
-    }
-    let mut lanes: Vec<_> = by_pair.into_values().collect();
-    for lane in &mut lanes {
-        lane.outages.sort_by_key(|(from, to, _)| (*from, *to));
-        lane.evidence.sort();
-    }
-    lanes.sort_by_key(|lane| (Reverse(lane.downtime_ns), lane.outages.first().map(|first| first.0)));
-    lanes.truncate(top);
-    lanes
-}
+/// Failures of the period that outages tell of: by program, peer, whether they had been established, and cause.
+pub(super) type Explained = HashMap<Explains, u64>;
+type Explains = (Who, Peer, bool, Cause);
 
 /// The pair that an episode is about: as the tracker tells them apart.
 fn key(r: &Record) -> Option<Key<Program>> {

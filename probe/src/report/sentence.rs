@@ -17,7 +17,7 @@ const SLOW: u64 = 1_000_000_000;
 const MANY_RETRANSMITS: u32 = 10;
 
 /// So many outages of one peer that are over are told in one sentence.
-const AGAIN: usize = 3;
+const AGAIN: u64 = 3;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +58,8 @@ pub struct Statement<'a> {
 pub fn all<'a>(findings: &'a Findings, clock: &Clock) -> Vec<Statement<'a>> {
     let mut said: Vec<Statement<'a>> = Vec::new();
     let mut say = |kind, weight, text, evidence| said.push(Statement { kind, weight, text, evidence });
-    let again: Vec<&Lane> = findings.lanes.iter().filter(|lane| ended(lane) >= AGAIN).collect();
+    let again: Vec<&Lane> =
+        findings.lanes.iter().filter(|lane| lane.count - lane.going_on >= AGAIN).collect();
     let is_again = |o: &&Outage| again.iter().any(|lane| lane.who == o.who && lane.peer == o.peer);
     for o in findings.outages.rows.iter().filter(|o| o.end == OutageEnd::GoesOn || !is_again(o)) {
         let weight = if o.end == OutageEnd::GoesOn { Weight::Now } else { Weight::Failure };
@@ -152,13 +153,10 @@ pub(super) fn outage(o: &Outage, clock: &Clock) -> String {
         (OutageEnd::Back(_), Some(_)) => format!("back after {length}"),
         (OutageEnd::Back(_), None) => format!("reached it after {length}"),
         (OutageEnd::GoesOn, _) => format!("not back at the end, {length} later"),
+        (OutageEnd::TraceEnded(_), _) => format!("not back when the trace ended, {length} later"),
         (OutageEnd::Unknown, _) => "how it ended is not told".to_owned(),
     });
     parts.join(", ")
-}
-
-fn ended(lane: &Lane) -> usize {
-    lane.outages.iter().filter(|(_, _, end)| *end != OutageEnd::GoesOn).count()
 }
 
 /// A peer that was lost several times.
@@ -168,10 +166,11 @@ pub(super) fn outages(lane: &Lane, clock: &Clock) -> String {
         failures => format!(", {} meanwhile", count(failures, "failed attempt")),
     };
     format!(
-        "{} lost {} {}{}, {} in all, the longest {}{failed}",
+        "{} lost {} {}{}{}, {} in all, the longest {}{failed}",
         lane.who.as_client_of(&lane.peer),
         lane.peer.sentence(),
-        times(lane.outages.len() as u64),
+        lane.at_least(),
+        times(lane.count),
         when(&lane.evidence, clock),
         duration(lane.downtime_ns),
         duration(lane.longest_ns),

@@ -181,6 +181,7 @@ fn ended(end: OutageEnd) -> &'static str {
     match end {
         OutageEnd::Back(_) => "back",
         OutageEnd::GoesOn => "goes on",
+        OutageEnd::TraceEnded(_) => "trace ended",
         OutageEnd::Unknown => "not told",
     }
 }

@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::findings::{Findings, OutageEnd, Ranked};
 use super::text::{self, Page};
 use super::*;
-use crate::record::{Cause, LostWhere, Role};
+use crate::record::{Cause, LostWhere, PidSource, Role};
 use crate::sink::samples::{all, sample};
 
 /// Four hours of a host with every kind of trouble.
@@ -196,6 +196,149 @@ fn more_programs_and_peers_than_there_is_room_for() {
     }
     assert!(!findings.failures.is_exact && findings.failures.others == u64::from(number) - 10);
     assert_eq!((findings.outages.rows.len(), findings.lanes.len()), (10, 10));
+}
+
+fn found(r: &mut Record) {
+    (r.state, r.pid_source) = (Some(TcpState::Established), Some(PidSource::Snapshot));
+}
+
+/// How the only outage of a story ended.
+fn end_of(steps: &[Step]) -> OutageEnd {
+    let findings = report(&story(steps), Scope::default());
+    assert_eq!(findings.totals.outages, 1);
+    let end = findings.outages.rows[0].end;
+    assert_eq!(findings.totals.outages_going_on, u64::from(end == OutageEnd::GoesOn));
+    end
+}
+
+#[test]
+fn what_one_run_lost_does_not_go_on_in_the_next() {
+    let start: Step = (1, EventName::Start, |_| {});
+    let stop: Step = (90, EventName::Stop, |_| {});
+    let outage: Step = (10, EventName::Outage, lost_by_reset);
+    let again: Step = (5_000, EventName::Start, |_| {});
+    let closed: Step = (9_000, EventName::Closed, |r| r.cause = Some(Cause::Orderly));
+    let at_stop = OutageEnd::TraceEnded(Timestamp(90_000_000_000));
+    let snapshot = |at| (at, EventName::Snapshot, found as fn(&mut Record));
+    assert_eq!(end_of(&[start, outage, stop, again, snapshot(5_001), closed]), at_stop);
+    assert_eq!(end_of(&[start, outage, stop, snapshot(4_999), again, closed]), at_stop);
+    assert_eq!(end_of(&[start, outage, stop, again, closed]), at_stop);
+    assert_eq!(end_of(&[start, outage, stop]), OutageEnd::GoesOn);
+    // A run that was killed.
+    let killed = OutageEnd::TraceEnded(Timestamp(10_000_000_000));
+    let first: Step = (4_999, EventName::Snapshot, |r| {
+        found(r);
+        r.seq = 1;
+    });
+    assert_eq!(end_of(&[start, outage, again, closed]), killed);
+    assert_eq!(end_of(&[start, outage, first, again, closed]), killed);
+    // Told while the snapshot was taken.
+    assert_eq!(end_of(&[(0, EventName::Outage, lost_by_reset), start, closed]), OutageEnd::GoesOn);
+}
+
+#[test]
+fn what_ended_with_the_trace_is_told_so() {
+    let records = story(&[
+        (1, EventName::Start, |_| {}),
+        (10, EventName::Outage, lost_by_reset),
+        (90, EventName::Stop, |_| {}),
+        (5_000, EventName::Start, |_| {}),
+    ]);
+    let findings = report(&records, Scope::default());
+    assert_eq!(findings.outages.rows[0].downtime_ns, 80_000_000_000);
+    let text = page(&findings, false, 200);
+    assert!(text.contains("not back when the trace ended, 1m20s later"), "{text}");
+    let scope = Scope { since: Timestamp(400_000_000_000), ..Scope::default() };
+    assert_eq!(report(&records, scope).totals.outages, 0);
+}
+
+#[test]
+fn a_connection_found_open_ends_an_outage() {
+    let start: Step = (1, EventName::Start, |_| {});
+    let outage: Step = (10, EventName::Outage, lost_by_reset);
+    let snapshot = |change| [start, outage, (60, EventName::Snapshot, change)];
+    assert_eq!(end_of(&snapshot(found)), OutageEnd::Back(Timestamp(60_000_000_000)));
+    let closing = |r: &mut Record| {
+        found(r);
+        r.state = Some(TcpState::CloseWait)
+    };
+    assert_eq!(end_of(&snapshot(closing)), OutageEnd::Back(Timestamp(60_000_000_000)));
+    let trying = |r: &mut Record| {
+        found(r);
+        r.state = Some(TcpState::SynSent)
+    };
+    assert_eq!(end_of(&snapshot(trying)), OutageEnd::GoesOn);
+    // It waits to be accepted: no process holds it.
+    let queued = |r: &mut Record| {
+        found(r);
+        r.pid_source = Some(PidSource::Listener)
+    };
+    assert_eq!(end_of(&snapshot(queued)), OutageEnd::GoesOn);
+}
+
+#[test]
+fn more_outages_of_a_peer_than_are_kept() {
+    let mut report = Report::new(Scope::default());
+    for n in 0..3_000 {
+        let outage = story(&[
+            (10 * n, EventName::Outage, lost_by_reset),
+            (10 * n, EventName::Failed, |_| {}),
+            (10 * n + 2, EventName::Reconnected, |r| r.downtime_ns = Some(2_000_000_000)),
+        ]);
+        outage.iter().for_each(|r| report.take(r));
+    }
+    let findings = report.finish();
+    let lane = &findings.lanes[0];
+    assert_eq!((findings.totals.outages, lane.count, lane.failures), (3_000, 3_000, 3_000));
+    assert_eq!((lane.downtime_ns, lane.longest_ns), (6_000_000_000_000, 2_000_000_000));
+    assert_eq!(lane.evidence.between, Some((Timestamp(0), Timestamp(29_992_000_000_000))));
+    assert_eq!(lane.outages.len(), outages::KEPT);
+    assert!(lane.is_exact && !findings.outages.is_exact);
+    assert!(findings.failures.rows[0].in_outage, "outages that are not kept explain their failures too");
+    let text = page(&findings, false, 400);
+    assert!(text.contains("3000 times,") && text.contains("1h40m in all"), "{text}");
+}
+
+#[test]
+fn outages_of_more_peers_than_there_is_room_for() {
+    let mut report = Report::new(Scope { top: 1, ..Scope::default() });
+    for n in 0..2 * u32::try_from(lanes::ROOM).unwrap() {
+        let mut outage =
+            story(&[(n.into(), EventName::Reconnected, |r| r.downtime_ns = Some(1_000_000_000))]);
+        outage[0].remote_addr = Some((n % 5_000).max(3).to_be_bytes().into());
+        report.take(&outage[0]);
+    }
+    let findings = report.finish();
+    assert!(!findings.lanes[0].is_exact);
+    let text = page(&findings, false, 400);
+    assert!(text.contains("at least 8 times") && text.contains("at least 8 outages"), "{text}");
+}
+
+#[test]
+fn failures_before_the_period_explain_none_in_it() {
+    let minute = |minute: i64| minute * 60;
+    let mut steps: Vec<Step> = vec![(minute(0), EventName::Outage, lost_by_reset)];
+    steps.extend((1..=20).map(|n| (minute(n), EventName::Failed, (|_| {}) as fn(&mut Record))));
+    steps.push((minute(70), EventName::Reconnected, |r| r.downtime_ns = Some(4_200_000_000_000)));
+    steps.push((minute(110), EventName::Failed, |_| {}));
+    steps.push((minute(115), EventName::Closed, |r| r.cause = Some(Cause::ResetByPeer)));
+    let scope = Scope { since: Timestamp(3_600_000_000_000), ..Scope::default() };
+    let findings = report(&story(&steps), scope);
+    assert_eq!(findings.outages.rows[0].failures, [(Cause::Refused, 20)].into());
+    let failures: Vec<_> = findings.failures.rows.iter().map(|f| (f.cause, f.count, f.in_outage)).collect();
+    assert_eq!(failures, [(Cause::Refused, 1, false), (Cause::ResetByPeer, 1, false)]);
+}
+
+#[test]
+fn failures_of_an_outage_from_before_the_period_are_explained_in_it() {
+    let records = story(&[
+        (10, EventName::Outage, lost_by_reset),
+        (20, EventName::Failed, |_| {}),
+        (450, EventName::Failed, |_| {}),
+    ]);
+    let scope = Scope { since: Timestamp(400_000_000_000), ..Scope::default() };
+    let findings = report(&records, scope);
+    assert_eq!((findings.failures.rows[0].count, findings.failures.rows[0].in_outage), (1, true));
 }
 
 fn sum<T>(ranked: &Ranked<T>, count: impl Fn(&T) -> u64) -> bool {

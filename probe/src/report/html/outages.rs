@@ -18,9 +18,10 @@ const EDGE: f64 = 8.0;
 const SHORTEST: f64 = 3.0;
 
 /// Kinds of ends, their class and what they are called; the moment makes no difference.
-const LEGEND: [(OutageEnd, &str, &str); 3] = [
+const LEGEND: [(OutageEnd, &str, &str); 4] = [
     (OutageEnd::Back(Timestamp(0)), "gone", "peer lost, and back"),
     (OutageEnd::GoesOn, "now", "not back at the end"),
+    (OutageEnd::TraceEnded(Timestamp(0)), "untold", "not back when the trace ended"),
     (OutageEnd::Unknown, "untold", "end not told"),
 ];
 
@@ -64,7 +65,7 @@ fn summary(findings: &Findings) -> String {
 }
 
 fn name(lane: &Lane) -> String {
-    let outages = count(lane.outages.len() as u64, "outage");
+    let outages = format!("{}{}", lane.at_least(), count(lane.count, "outage"));
     format!("{} → {}: {outages}, {} in all", lane.who.cell(), lane.peer.cell(), duration(lane.downtime_ns))
 }
 
@@ -74,7 +75,7 @@ fn bars(lane: &Lane, time: &Time, top: f64, clock: &Clock) -> Markup {
         g {
             text.lane x=(number(EDGE)) y=(number(top + 17.0)) {
                 tspan.who { (safe(&lane.who.cell())) " → " (safe(&lane.peer.cell())) }
-                tspan.more { "  " (count(lane.outages.len() as u64, "outage")) ", " (duration(lane.downtime_ns)) }
+                tspan.more { "  " (lane.at_least()) (count(lane.count, "outage")) ", " (duration(lane.downtime_ns)) }
             }
             rect.track x=(number(EDGE)) y=(number(y)) width=(number(RIGHT - EDGE)) height=(number(BAR)) rx="3" {}
             @for (from, to, end) in &lane.outages {
@@ -83,7 +84,7 @@ fn bars(lane: &Lane, time: &Time, top: f64, clock: &Clock) -> Markup {
                 @let class = match end {
                     OutageEnd::Back(_) => "gone",
                     OutageEnd::GoesOn => "now",
-                    OutageEnd::Unknown => "untold",
+                    OutageEnd::TraceEnded(_) | OutageEnd::Unknown => "untold",
                 };
                 rect class=(class) x=(number(x)) y=(number(y)) width=(number(width)) height=(number(BAR)) rx="2" {
                     title {
@@ -91,6 +92,7 @@ fn bars(lane: &Lane, time: &Time, top: f64, clock: &Clock) -> Markup {
                         @match end {
                             OutageEnd::Back(at) => (clock.moment(*at)),
                             OutageEnd::GoesOn => "the end",
+                            OutageEnd::TraceEnded(_) => "the end of the trace",
                             OutageEnd::Unknown => "an unknown moment",
                         }
                         ", " (duration(between(*from, *to)))

@@ -74,7 +74,7 @@ impl<'a> From<&'a findings::Outage> for Outage<'a> {
         let (end, until) = match x.end {
             OutageEnd::Back(at) => ("back", Some(at)),
             OutageEnd::GoesOn => ("goes_on", None),
-            OutageEnd::Unknown => ("unknown", None),
+            OutageEnd::TraceEnded(_) | OutageEnd::Unknown => ("unknown", None),
         };
         Self {
             program: (&x.who).into(),

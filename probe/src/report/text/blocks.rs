@@ -22,14 +22,21 @@ pub(super) fn outages(out: &mut Out, findings: &Findings, clock: &Clock) {
     out.heading("Outages");
     let width = (out.width - 4).min(WIDEST);
     for lane in &findings.lanes {
-        let total =
-            format!("{}, {} down", count(lane.outages.len() as u64, "outage"), duration(lane.downtime_ns));
+        let total = format!(
+            "{}{}, {} down",
+            lane.at_least(),
+            count(lane.count, "outage"),
+            duration(lane.downtime_ns)
+        );
         out.prose("  ", &format!("{} → {}: {total}", lane.who.cell(), lane.peer.cell()));
         let mut strip = vec!['·'; width];
         let column = |at: Timestamp| column(at, from, to, width);
         for (start, end, how) in &lane.outages {
             let (first, last) = (column(*start), column(*end));
-            let mark = if *how == OutageEnd::Unknown { '▒' } else { '█' };
+            let mark = match how {
+                OutageEnd::Unknown | OutageEnd::TraceEnded(_) => '▒',
+                OutageEnd::Back(_) | OutageEnd::GoesOn => '█',
+            };
             strip[first..=last.max(first)].fill(mark);
             if *how == OutageEnd::GoesOn {
                 strip[last] = '▶';
