@@ -9,7 +9,7 @@
 //!   Failed once ── another attempt ──► Down ── says `outage`, since that failure
 //! ```
 //!
-//! The loss is the abnormal end or the first failure. Where the peer closed the connection in an orderly way, as
+//! The loss is the abnormal end or the beginning of the first attempt that fails. Where the peer closed the connection in an orderly way, as
 //! a server does that is stopped, and the attempt with which the program answers fails, the loss is that close.
 //!
 //! Pure: time comes with what is observed. The table is bounded; over its limit the peer that nothing has
@@ -88,7 +88,7 @@ impl Default for Limits {
 pub enum News {
     /// The peer is lost, since this moment.
     Outage {
-        /// The loss: the abnormal end or the first failure.
+        /// The loss: the abnormal end, or the beginning of the first attempt that failed.
         since: BootNs,
         /// How the last connection ended, if there was one.
         previous: Option<Cause>,

@@ -62,7 +62,7 @@ impl Code {
             Self::Privilege => "a capability is missing (see `connprobe doctor`)",
             Self::Unsupported => "this kernel or host cannot do it (no BTF, ...; see `connprobe doctor`)",
             Self::Output => "the output could not be opened or written",
-            Self::Record => "the record file is damaged, cut short or of another version",
+            Self::Record => "the record file cannot be read, is damaged, cut short or of another version",
         }
     }
 

@@ -14,7 +14,7 @@ use crate::report::window::Moment;
 #[derive(Args, Clone, Debug, Default)]
 #[group(id = "input", required = true, multiple = false, args = ["file", "live"])]
 pub struct ReportArgs {
-    /// Record file, or JSON lines of `connprobe trace -o json`; `-` is stdin
+    /// Record file, or JSON lines of `connprobe trace -o json`; `-` is JSON lines from stdin
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Trace this host for this time instead: 30s, 10m

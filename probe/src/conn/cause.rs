@@ -164,6 +164,12 @@ pub fn of_lifetime(end: &LifetimeEnd) -> Verdict {
     let first = |otherwise| end.first_fin.unwrap_or(otherwise);
     let verdict = |cause, closed_by, reset_by| Verdict { cause, closed_by, reset_by };
     match end.err {
+        // The owner died and the kernel sent its FIN: whatever answered it came too late to be the end.
+        ECONNRESET | EPIPE if end.exit_fin => {
+            let by_us = end.reset_sent == Some(SentReason::AbortOnData);
+            let reset_by = if by_us { End::Local } else { End::Remote };
+            verdict(Cause::ProcessExit, first(ClosedBy::Local), Some(reset_by))
+        }
         // Data after our close(): tcp_reset() runs although the peer sent no RST, and then we send one.
         ECONNRESET if end.reset_sent == Some(SentReason::AbortOnData) => {
             verdict(Cause::ResetByKernel, first(ClosedBy::Local), Some(End::Local))

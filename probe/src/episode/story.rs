@@ -182,14 +182,14 @@ impl Story {
 }
 
 impl Trouble {
-    /// An attempt failed while nothing was wrong. The loss is that, or the peer's close if the attempt was the
-    /// answer to it.
+    /// An attempt failed while nothing was wrong. The loss is its beginning, as far as it is known, or the peer's
+    /// close if the attempt was the answer to it.
     fn begun(at: BootNs, last: Option<Last>, answer: Option<BootNs>, alone: bool, limits: &Limits) -> Self {
         let previous = last.map(|last| last.cause);
         let mut recovery = Recovery { attempts: 1, previous, ..Recovery::default() };
         let closed = last.filter(|last| last.by_peer && alone).zip(answer);
         let closed = closed.filter(|(last, answer)| answer.0.saturating_sub(last.at.0) <= limits.answer_ns);
-        let since = closed.map_or(at, |(last, answer)| {
+        let since = closed.map_or(answer.unwrap_or(at), |(last, answer)| {
             recovery.gaps.push(answer.0.saturating_sub(last.at.0));
             last.at
         });

@@ -150,7 +150,7 @@ fn told(findings: &Findings, clock: &Clock) -> Markup {
     html! {
         section {
             h2 { "Findings" }
-            @if statements.is_empty() { p.good { "Nothing went wrong." } }
+            @if statements.is_empty() { p.good { (sentence::nothing(findings)) } }
             ol.findings {
                 @for statement in &statements { (finding(statement)) }
             }

@@ -90,6 +90,13 @@ struct Open {
     answered: Option<Timestamp>,
 }
 
+/// How the connection ended with whose end the outage began. Where it began with a failed attempt, an earlier
+/// abnormal end is another matter.
+fn lost_by(outage: &Record) -> Option<Cause> {
+    let began_with = |previous: &Cause| *previous == Cause::Orderly || outage.cause == Some(*previous);
+    outage.previous_cause.filter(began_with)
+}
+
 impl Tally {
     /// Of a period that starts here.
     pub(super) fn new(since: Timestamp) -> Self {
@@ -194,7 +201,7 @@ impl Tally {
                     }
                     pair.open = Some(Open {
                         since: r.ts,
-                        previous: r.previous_cause,
+                        previous: lost_by(r),
                         evidence: Evidence::of(r),
                         answered: None,
                     });
@@ -317,7 +324,7 @@ fn outage(
     evidence.extend_to(open.since);
     evidence.sort();
     let downtime_ns = told.and_then(|r| r.downtime_ns).unwrap_or_else(|| between(open.since, until));
-    let previous = told.and_then(|r| r.previous_cause).or(open.previous);
+    let previous = open.previous;
     Outage {
         who: pair.who.clone(),
         peer: pair.peer,

@@ -132,6 +132,14 @@ pub fn gaps(gaps: &Gaps) -> Vec<String> {
     said
 }
 
+/// What is said where nothing is found.
+pub fn nothing(findings: &Findings) -> &'static str {
+    match findings.totals.records {
+        0 => "There are no records of this period, or none that the filters let through.",
+        _ => "Nothing went wrong in what these records tell.",
+    }
+}
+
 /// A peer that was lost.
 pub(super) fn outage(o: &Outage, clock: &Clock) -> String {
     let who = o.who.as_client_of(&o.peer);

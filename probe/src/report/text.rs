@@ -74,7 +74,7 @@ fn told(out: &mut Out, findings: &Findings, clock: &Clock) {
     out.heading("What happened");
     let statements = sentence::all(findings, clock);
     if statements.is_empty() {
-        out.prose("  ", "Nothing went wrong.");
+        out.prose("  ", sentence::nothing(findings));
     }
     for statement in statements {
         let style = match statement.weight {

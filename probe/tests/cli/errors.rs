@@ -63,5 +63,8 @@ fn what_stands_in_a_file_does_not_command_the_terminal() {
     let line = r#"{"v":1,"ts":"2026-11-24T22:00:00.000000000Z","event":"\u001b]0;title\u0007red","seq":1}"#;
     std::fs::write(&path, line).expect("a file");
     let stderr = error(&["report", &path.to_string_lossy()], 6);
-    assert!(stderr.contains("title") && !stderr.contains('\u{1b}') && !stderr.contains('\u{7}'), "{stderr:?}");
+    assert!(
+        stderr.contains("title") && !stderr.contains('\u{1b}') && !stderr.contains('\u{7}'),
+        "{stderr:?}"
+    );
 }

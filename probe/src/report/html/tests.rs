@@ -104,5 +104,5 @@ fn every_chart_has_a_name_and_its_numbers_as_a_table() {
 #[test]
 fn no_records_are_a_page_too() {
     let page = page(&report(&[], Scope::default()));
-    assert!(page.contains("Nothing went wrong.") && !page.contains("<svg"), "{page}");
+    assert!(page.contains("There are no records of this period") && !page.contains("<svg"), "{page}");
 }

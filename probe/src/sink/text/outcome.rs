@@ -134,7 +134,7 @@ fn times(what: &str, number: Option<u64>) -> Vec<String> {
 
 fn overflow(record: &Record) -> Vec<String> {
     let mut phrases = vec!["accept queue full".to_owned()];
-    phrases.extend(record.count.map(|number| format!("{} dropped", count(number, "connection"))));
+    phrases.extend(record.count.map(|number| format!("{} turned away", count(number, "segment"))));
     phrases.extend(backlog(record));
     phrases
 }

@@ -69,7 +69,7 @@ impl Chain {
     fn since(&self) -> Option<Moment> {
         Some(match self.lost {
             Some(lost) => lost.at,
-            None => self.attempts.first()?.end,
+            None => self.attempts.first()?.begin,
         })
     }
 
