@@ -263,18 +263,18 @@ fn a_connection_found_open_ends_an_outage() {
     assert_eq!(end_of(&snapshot(found)), OutageEnd::Back(Timestamp(60_000_000_000)));
     let closing = |r: &mut Record| {
         found(r);
-        r.state = Some(TcpState::CloseWait)
+        r.state = Some(TcpState::CloseWait);
     };
     assert_eq!(end_of(&snapshot(closing)), OutageEnd::Back(Timestamp(60_000_000_000)));
     let trying = |r: &mut Record| {
         found(r);
-        r.state = Some(TcpState::SynSent)
+        r.state = Some(TcpState::SynSent);
     };
     assert_eq!(end_of(&snapshot(trying)), OutageEnd::GoesOn);
     // It waits to be accepted: no process holds it.
     let queued = |r: &mut Record| {
         found(r);
-        r.pid_source = Some(PidSource::Listener)
+        r.pid_source = Some(PidSource::Listener);
     };
     assert_eq!(end_of(&snapshot(queued)), OutageEnd::GoesOn);
 }
