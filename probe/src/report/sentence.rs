@@ -239,10 +239,10 @@ pub(super) fn knocks(k: &Knocks, clock: &Clock) -> String {
 pub(super) fn overflow(o: &AtListener, clock: &Clock) -> String {
     let backlog = o.backlog.map(|n| format!(" (backlog {n})")).unwrap_or_default();
     format!(
-        "{} did not accept fast enough at {}: its queue{backlog} was full and {} dropped{}",
+        "{} did not accept fast enough at {}: its queue{backlog} was full and turned connections away {}{}",
         o.who.sentence(),
         endpoint(o.addr, o.port),
-        were(o.count, "connection"),
+        times(o.count),
         when(&o.evidence, clock)
     )
 }

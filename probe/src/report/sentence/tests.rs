@@ -199,7 +199,7 @@ fn inbound_trouble() {
         told,
         [
             "`nginx` (container 3f4e8a0c11d2) did not accept fast enough at [::1]:8080: its queue (backlog 128) was full \
-         and 13 connections were dropped, between 00:00:01.0 and 00:00:02.0",
+         and turned connections away 13 times, between 00:00:01.0 and 00:00:02.0",
             "1 connection was never accepted at 10.0.0.1:43210, at 00:00:07.0",
             "10.0.0.2 scanned this host: at least 16 closed ports in 22 tries, at 00:00:03.0",
             "10.0.0.3 knocked 6 times at 2 closed ports (22, 23), between 00:00:05.0 and 00:00:06.0",
