@@ -6,11 +6,12 @@
 //!     │                    ▲                                                  │ attempt fails: counted
 //!     │ attempt fails      │ established: says `reconnected`                  │
 //!     ▼                    └──────────────────────────────────────────────────┘
-//!   Failed once ── another attempt ──► Down ── says `outage`, since that failure
+//!   Failed once ── another attempt ──► Down ── says `outage`, since the first began
 //! ```
 //!
-//! The loss is the abnormal end or the beginning of the first attempt that fails. Where the peer closed the connection in an orderly way, as
-//! a server does that is stopped, and the attempt with which the program answers fails, the loss is that close.
+//! The loss is the abnormal end or the beginning of the first attempt that fails. Where the peer closed the
+//! connection in an orderly way, as a server does that is stopped, and the attempt with which the program answers
+//! fails, the loss is that close.
 //!
 //! Pure: time comes with what is observed. The table is bounded; over its limit the peer that nothing has
 //! been heard of for the longest is forgotten, and so is one that is silent for longer than the window.

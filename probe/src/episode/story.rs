@@ -96,7 +96,7 @@ impl Story {
             self.answer = Some(at);
             return None;
         };
-        // A first failure that is tried again is an outage since then.
+        // A first failure that is tried again is an outage since it began.
         if !trouble.said {
             trouble.said = true;
             news.push(News::Outage { since: trouble.since, previous: trouble.recovery.previous });
